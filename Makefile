@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a person types. The modules themselves are described in Kbuild, which the kernel's build system reads.
+
+LAB   := scripts/lab/lab
+ENTER := scripts/lab/enter
+JOBS  := $(shell nproc)
+
+# The jobserver of this make does not reach into the lab, which has processes of its own.
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+.PHONY: help
+help:
+	@echo 'The modules: knet.ko, wren_nic.ko, af_wren.ko'
+	@echo '  make modules         for the stock kernel of the lab, into build/stock'
+	@echo '  make modules-debug   for the debug kernel of the lab, into build/debug'
+	@echo '  make modules KDIR=<kernel tree> [LLVM=1]'
+	@echo '                       for a kernel of your own, into build/<release>'
+	@echo '  make clean           remove build/'
+	@echo
+	@echo 'Seeing it work'
+	@echo '  make demo            boot a VM, send packets, watch who owns them'
+	@echo '  make vm              a shell in a VM  [KERNEL=stock|debug]'
+	@echo
+	@echo 'Tests'
+	@echo '  make test            everything       [TESTS="name..."] [FILTER="pattern"]'
+	@echo '  make kunit           only the suites inside the modules'
+	@echo '  make selftests       only what is tested from user space'
+	@echo '  make check           style and static checks of the sources'
+	@echo
+	@echo 'The lab (toolchain, kernels, VM; made once, kept outside of the checkout)'
+	@echo '  make lab             make all of it; other targets make what they need'
+	@echo '  make lab-info        versions, sizes, times'
+	@echo '  make lab-shell       a shell inside the toolchain'
+	@echo '  make lab-clean       remove it        [OLD=1: only what this checkout does not use]'
+	@echo '  make rust-analyzer   write rust-project.json for the editor'
+	@echo
+	@echo 'V=1 shows the commands of a build.'
+
+# The lab
+# ----------------------------------------------------------------------------
+
+.PHONY: lab lab-root lab-stock lab-debug lab-check lab-info lab-shell lab-clean
+lab:
+	@$(LAB) build all
+lab-root lab-stock lab-debug lab-check: lab-%:
+	@$(LAB) build $*
+lab-info:
+	@$(LAB) info
+lab-shell: lab-root
+	@$(ENTER)
+lab-clean:
+	@$(LAB) clean $(if $(OLD),--old)
+
+# The modules
+# ----------------------------------------------------------------------------
+# Output goes to a directory per kernel (MO=), so that two kernels do not tread on each other.
+
+kbuild-args = $(if $(V),V=$(V))
+lab-kbuild  = $(ENTER) --kernel $(1) -- scripts/lab/kbuild $(1) $(kbuild-args)
+
+.PHONY: modules modules-debug clean
+ifdef KDIR
+modules:
+	@scripts/lab/check-kdir $(KDIR) $(if $(LLVM),LLVM=$(LLVM))
+	@$(MAKE) --no-print-directory -C $(KDIR) -j$(JOBS) M=$(CURDIR) \
+		MO=$(CURDIR)/build/$$(cat $(KDIR)/include/config/kernel.release) \
+		$(if $(LLVM),LLVM=$(LLVM)) $(kbuild-args) modules
+else
+modules: lab-stock
+	@$(call lab-kbuild,stock) modules
+endif
+modules-debug: lab-debug
+	@$(call lab-kbuild,debug) modules
+
+clean:
+	rm -rf build rust-project.json
+
+# The VM and what runs in it
+# ----------------------------------------------------------------------------
+
+KERNEL ?= stock
+test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
+
+.PHONY: vm demo test kunit selftests
+vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
+	@scripts/vm --kernel $(KERNEL)
+demo: modules
+	@scripts/demo
+test: modules modules-debug
+	@scripts/test $(test-args)
+kunit: modules-debug
+	@scripts/test --kunit $(test-args)
+selftests: modules modules-debug
+	@scripts/test --selftests $(test-args)
+
+# Checks
+# ----------------------------------------------------------------------------
+
+.PHONY: check rust-analyzer
+check: lab-stock lab-check
+	@scripts/check
+rust-analyzer: lab-stock
+	@scripts/lab/rust-analyzer

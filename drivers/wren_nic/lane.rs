@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One ring: from a transmit queue of one port to a NAPI instance of the other.
+
+use crate::{
+    link::{
+        Link,
+        Side, //
+    },
+    pace::{
+        Arrival,
+        LanePace,
+        Pace, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        rcu,
+        Arc, //
+    },
+};
+use knet::{
+    netdev::{
+        Completion,
+        Counter,
+        Napi,
+        NetDevice,
+        Poll,
+        PollContext,
+        PollResult,
+        TxQueue,
+        Xmit, //
+    },
+    ring::{
+        self,
+        Consumer,
+        Producer, //
+    },
+    skb::{
+        DropReason,
+        SkBuff, //
+    },
+};
+
+/// Entries of a ring.
+const RING_SIZE: usize = 256;
+
+/// The queue is stopped when fewer entries are free, so the ring is never full when a packet comes.
+const STOP: u32 = 2;
+
+/// A stopped queue is woken when this many entries are free: often enough that the wire does not
+/// run dry, seldom enough that a wake-up is worth it.
+const START: u32 = RING_SIZE as u32 / 4;
+
+/// Statistics of a lane. Each counter has one writer at a time: the transmit function, the poll
+/// function, or who has stopped both.
+#[derive(Default)]
+pub(crate) struct LaneStats {
+    /// Packets and bytes that were put into the ring.
+    pub(crate) tx_packets: Counter,
+    pub(crate) tx_bytes: Counter,
+    /// Packets that came while the link was down.
+    pub(crate) tx_drops: Counter,
+    /// Packets that were in the ring when the link went down.
+    pub(crate) tx_purged: Counter,
+    /// Packets that came while the ring was full.
+    pub(crate) tx_busy: Counter,
+    /// How often the queue was stopped because the ring was nearly full, and woken again.
+    pub(crate) tx_stops: Counter,
+    pub(crate) tx_wakes: Counter,
+    /// How often the transmit function told the other end.
+    pub(crate) tx_doorbells: Counter,
+    /// Packets and bytes that the peer's stack got.
+    pub(crate) rx_packets: Counter,
+    pub(crate) rx_bytes: Counter,
+    /// Packets that the peer could not receive: too long for its MTU, or no memory.
+    pub(crate) rx_drops: Counter,
+}
+
+/// What both ends know of a lane.
+#[pin_data]
+pub(crate) struct Lane {
+    #[pin]
+    napi: Napi<Receiver>,
+    stats: Arc<LaneStats>,
+}
+
+impl Lane {
+    /// Makes the lane of queue `index` in the direction away from `side`, and its transmitting end.
+    pub(crate) fn new(link: &Arc<Link>, side: Side, index: u16) -> Result<(Arc<Self>, Sender)> {
+        let (tx, rx) = ring::channel(RING_SIZE)?;
+        let stats = Arc::new(LaneStats::default(), GFP_KERNEL)?;
+        let receiver = Receiver {
+            link: link.clone(),
+            side,
+            index,
+            ring: rx,
+            pace: LanePace::new(),
+            stats: stats.clone(),
+        };
+        let lane = Arc::pin_init(
+            try_pin_init!(Self {
+                napi <- Napi::new(receiver),
+                stats,
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        let sender = Sender {
+            ring: tx,
+            lane: lane.clone(),
+        };
+        Ok((lane, sender))
+    }
+
+    pub(crate) fn stats(&self) -> &LaneStats {
+        &self.stats
+    }
+
+    /// Lets `dev`, the receiving port, poll the lane.
+    pub(crate) fn enable(self: &Arc<Self>, dev: &NetDevice) -> Result {
+        self.napi.enable(dev)
+    }
+
+    /// Ends what [`enable`](Self::enable) began.
+    pub(crate) fn disable(&self) {
+        self.napi.disable();
+    }
+
+    /// Has the lane polled, because the speed of the wire has changed.
+    pub(crate) fn kick(&self) {
+        knet::bh::disabled(|| self.napi.schedule());
+    }
+
+    /// Empties the ring. The link is down: nobody transmits.
+    pub(crate) fn purge(&self) {
+        self.napi.with_stopped(|receiver| {
+            while let Some(skb) = receiver.ring.pop() {
+                receiver.stats.tx_purged.add(1);
+                skb.drop_with(DropReason::DEV_READY);
+            }
+            receiver.pace = LanePace::new();
+        });
+    }
+}
+
+/// The transmitting end: what a port keeps for a transmit queue.
+pub(crate) struct Sender {
+    ring: Producer<SkBuff>,
+    lane: Arc<Lane>,
+}
+
+/// Puts a packet into the ring of its queue.
+#[inline(always)]
+pub(crate) fn transmit(link: &Link, mut queue: TxQueue<'_, Sender>, mut skb: SkBuff) -> Xmit {
+    let Sender { ring, lane } = queue.data;
+    let stats = &*lane.stats;
+    if !link.is_up() {
+        stats.tx_drops.add(1);
+        skb.drop_any_with(DropReason::DEV_READY);
+        return Xmit::Taken;
+    }
+    let Some(slot) = ring.reserve() else {
+        // The queue is stopped before this happens, but a sender without a qdisc may not look.
+        stats.tx_busy.add(1);
+        lane.napi.schedule();
+        return Xmit::Busy(skb);
+    };
+    skb.tx_timestamp();
+    let len = skb.len() as u32;
+    queue.state.sent(len);
+    slot.put(skb);
+    stats.tx_packets.add(1);
+    stats.tx_bytes.add(len.into());
+    if queue.state.maybe_stop(|| ring.free(), STOP, START) {
+        stats.tx_stops.add(1);
+    }
+    if queue.state.doorbell() {
+        stats.tx_doorbells.add(1);
+        lane.napi.schedule();
+    }
+    Xmit::Taken
+}
+
+/// The receiving end: what NAPI polls.
+struct Receiver {
+    link: Arc<Link>,
+    /// The end that transmits into this ring.
+    side: Side,
+    index: u16,
+    ring: Consumer<SkBuff>,
+    pace: LanePace,
+    stats: Arc<LaneStats>,
+}
+
+/// Takes the packet at the head of the ring, if it has crossed the wire. Otherwise tells when it
+/// will have, or that there is none.
+#[inline(always)]
+fn next(
+    ring: &mut Consumer<SkBuff>,
+    pace: &mut LanePace,
+    wire: &Pace,
+) -> Result<SkBuff, Option<Arrival>> {
+    let Some(skb) = ring.peek() else {
+        pace.emptied();
+        return Err(None);
+    };
+    match pace.arrival(wire, skb.len()) {
+        Arrival::Now => {
+            pace.left();
+            ring.pop().ok_or(None)
+        }
+        later => Err(Some(later)),
+    }
+}
+
+impl Poll for Receiver {
+    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+        let Self {
+            link,
+            side,
+            index,
+            ring,
+            pace,
+            stats,
+        } = self;
+        let guard = rcu::read_lock();
+        let (Some(sender), Some(receiver)) =
+            (link.port(*side, &guard), link.port(side.peer(), &guard))
+        else {
+            return ctx.complete_done(|| false);
+        };
+        if !link.is_up() {
+            return ctx.complete_done(|| false);
+        }
+
+        let wire = link.pace(*side);
+        let (mut packets, mut bytes, mut wait) = (0, 0, None);
+        while let Some(mut skb) = ctx.take(|| match next(ring, pace, wire) {
+            Ok(skb) => Some(skb),
+            Err(reason) => {
+                wait = reason;
+                None
+            }
+        }) {
+            let len = skb.len() as u32;
+            packets += 1;
+            bytes += len;
+            // The wire has it: the sender gets its bytes back.
+            skb.orphan();
+            match skb.forward_to(receiver) {
+                Ok(skb) => {
+                    stats.rx_packets.add(1);
+                    stats.rx_bytes.add(len.into());
+                    ctx.gro_receive(skb);
+                }
+                Err(_) => stats.rx_drops.add(1),
+            }
+        }
+
+        if let Some(mut queue) = Completion::new(sender, *index) {
+            if queue.completed_wake(packets, bytes, || ring.free(), START) {
+                stats.tx_wakes.add(1);
+            }
+        }
+        match wait {
+            Some(Arrival::At(when)) => ctx.complete_until(when),
+            Some(Arrival::Never) => ctx.complete_done(|| false),
+            Some(Arrival::Now) | None => ctx.complete_done(|| !ring.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The wire and its two ends.
+
+use crate::{
+    pace::Pace,
+    port::Port, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Acquire,
+            AtomicFlag,
+            Relaxed,
+            Release, //
+        },
+        rcu, //
+    },
+};
+use knet::{
+    netdev::Device,
+    rcu::{
+        synchronize_net,
+        RcuRef, //
+    },
+};
+
+/// One end of the wire.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    A,
+    B,
+}
+
+impl Side {
+    /// The other end.
+    pub(crate) fn peer(self) -> Self {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
+}
+
+struct End {
+    /// The device at this end, until the pair is removed.
+    port: RcuRef<Device<Port>>,
+    /// The interface is up. Changed under RTNL.
+    running: AtomicFlag,
+    /// The speed of the wire away from this end.
+    pace: Pace,
+}
+
+impl End {
+    fn new() -> Self {
+        Self {
+            port: RcuRef::new(),
+            running: AtomicFlag::new(false),
+            pace: Pace::new(),
+        }
+    }
+}
+
+/// A wire.
+pub(crate) struct Link {
+    a: End,
+    b: End,
+    /// Both ends are running. Only then packets go into the rings, and only then they are taken out
+    /// by polling; so who has cleared it and waited for RCU has the rings for himself.
+    up: AtomicFlag,
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        Self {
+            a: End::new(),
+            b: End::new(),
+            up: AtomicFlag::new(false),
+        }
+    }
+
+    fn end(&self, side: Side) -> &End {
+        match side {
+            Side::A => &self.a,
+            Side::B => &self.b,
+        }
+    }
+
+    /// The device at an end, if the pair is whole.
+    #[inline(always)]
+    pub(crate) fn port<'a>(
+        &'a self,
+        side: Side,
+        guard: &'a rcu::Guard,
+    ) -> Option<&'a Device<Port>> {
+        self.end(side).port.get(guard)
+    }
+
+    /// The speed of the wire away from `side`.
+    #[inline(always)]
+    pub(crate) fn pace(&self, side: Side) -> &Pace {
+        &self.end(side).pace
+    }
+
+    /// Whether packets may go into the rings.
+    #[inline(always)]
+    pub(crate) fn is_up(&self) -> bool {
+        self.up.load(Acquire)
+    }
+
+    /// Joins two devices.
+    pub(crate) fn join(&self, a: &Device<Port>, b: &Device<Port>) -> Result {
+        self.a.port.set(ARef::from(a)).map_err(|_| EBUSY)?;
+        self.b.port.set(ARef::from(b)).map_err(|_| EBUSY)
+    }
+
+    /// Parts them, and returns those that were there.
+    pub(crate) fn part(&self) -> [Option<ARef<Device<Port>>>; 2] {
+        RcuRef::take([&self.a.port, &self.b.port])
+    }
+
+    /// The interface at `side` has come up and its lanes can be polled.
+    pub(crate) fn start(&self, side: Side) {
+        self.end(side).running.store(true, Relaxed);
+        if self.end(side.peer()).running.load(Relaxed) {
+            self.up.store(true, Release);
+            self.for_each_port(|port| port.carrier_on());
+        }
+    }
+
+    /// The interface at `side` goes down. When this returns nobody transmits or polls.
+    pub(crate) fn stop(&self, side: Side) {
+        self.end(side).running.store(false, Relaxed);
+        self.up.store(false, Release);
+        self.for_each_port(|port| port.carrier_off());
+        synchronize_net();
+    }
+
+    /// Calls `f` for the devices that are there. RTNL is held.
+    pub(crate) fn for_each_port(&self, f: impl Fn(&Device<Port>)) {
+        let guard = rcu::read_lock();
+        for end in [&self.a, &self.b] {
+            if let Some(port) = end.port.get(&guard) {
+                f(port);
+            }
+        }
+    }
+}

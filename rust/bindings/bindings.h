@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads for knet, see Kbuild.
+ */
+
+#include <asm/ioctls.h>
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/hrtimer.h>
+#include <linux/if_arp.h>
+#include <linux/if_packet.h>
+#include <linux/net.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/socket.h>
+#include <linux/sockios.h>
+#include <net/dropreason.h>
+#include <net/net_namespace.h>
+#include <net/netdev_queues.h>
+#include <net/netlink.h>
+#include <net/rtnetlink.h>
+#include <net/sock.h>
+#include <linux/wren.h>
+
+/* Values that bindgen cannot compute from their macros. */
+static const gfp_t GFP_ATOMIC_VALUE = GFP_ATOMIC;
+static const gfp_t GFP_KERNEL_VALUE = GFP_KERNEL;
+static const unsigned int SIOCINQ_VALUE = SIOCINQ;
+static const unsigned int SIOCOUTQ_VALUE = SIOCOUTQ;

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/etherdevice.h>
+#include <linux/netdevice.h>
+#include <net/netdev_queues.h>
+
+__knet_helper void knet_helper_dev_hold(struct net_device *dev)
+{
+	dev_hold(dev);
+}
+
+__knet_helper void knet_helper_dev_put(struct net_device *dev)
+{
+	dev_put(dev);
+}
+
+__knet_helper int knet_helper_dev_hard_header(struct sk_buff *skb, struct net_device *dev,
+					      unsigned short type, const void *daddr,
+					      const void *saddr, unsigned int len)
+{
+	return dev_hard_header(skb, dev, type, daddr, saddr, len);
+}
+
+__knet_helper void knet_helper_eth_hw_addr_random(struct net_device *dev)
+{
+	eth_hw_addr_random(dev);
+}
+
+__knet_helper void knet_helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
+					      int (*poll)(struct napi_struct *, int))
+{
+	netif_napi_add(dev, napi, poll);
+}
+
+__knet_helper void knet_helper_netif_napi_del(struct napi_struct *napi)
+{
+	netif_napi_del(napi);
+}
+
+__knet_helper void knet_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
+{
+	napi_gro_receive(napi, skb);
+}
+
+/* The first half of netif_txq_try_stop(): stop, and a barrier before the recheck. */
+__knet_helper void knet_helper_netif_tx_stop_queue_mb(struct netdev_queue *txq)
+{
+	netif_tx_stop_queue(txq);
+	smp_mb__after_atomic();
+}
+
+__knet_helper void knet_helper_netif_tx_start_queue(struct netdev_queue *txq)
+{
+	netif_tx_start_queue(txq);
+}
+
+/* Accounts, and returns whether another packet of the batch follows. */
+__knet_helper bool knet_helper_netdev_tx_sent_queue_more(struct netdev_queue *txq,
+							 unsigned int bytes)
+{
+	bool more = netdev_xmit_more();
+
+	__netdev_tx_sent_queue(txq, bytes, more);
+	return more;
+}
+
+/* The first half of __netif_txq_completed_wake(). */
+__knet_helper void knet_helper_netdev_tx_completed_queue_mb(struct netdev_queue *txq,
+							    unsigned int pkts, unsigned int bytes)
+{
+	netdev_txq_completed_mb(txq, pkts, bytes);
+}
+
+__knet_helper bool knet_helper_netif_tx_wake_queue_if_stopped(struct netdev_queue *txq)
+{
+	if (!netif_tx_queue_stopped(txq))
+		return false;
+	netif_tx_wake_queue(txq);
+	return true;
+}
+
+__knet_helper void knet_helper_netdev_tx_reset_queue(struct netdev_queue *txq)
+{
+	netdev_tx_reset_queue(txq);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <net/sock.h>
+
+__knet_helper void knet_helper_lock_sock(struct sock *sk)
+{
+	lock_sock(sk);
+}
+
+__knet_helper void knet_helper_sock_put(struct sock *sk)
+{
+	sock_put(sk);
+}
+
+__knet_helper void knet_helper_sock_orphan(struct sock *sk)
+{
+	sock_orphan(sk);
+}
+
+__knet_helper void knet_helper_sock_set_rcu_free(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_RCU_FREE);
+}
+
+__knet_helper void knet_helper_sock_recv_cmsgs(struct msghdr *msg, struct sock *sk,
+					       struct sk_buff *skb)
+{
+	sock_recv_cmsgs(msg, sk, skb);
+}
+
+__knet_helper bool knet_helper_sk_hashed(const struct sock *sk)
+{
+	return sk_hashed(sk);
+}
+
+__knet_helper struct sock *knet_helper_sk_of_node(struct hlist_node *node)
+{
+	return hlist_entry(node, struct sock, sk_node);
+}
+
+__knet_helper void knet_helper_sk_add_node_rcu(struct sock *sk, struct hlist_head *list)
+{
+	sk_add_node_rcu(sk, list);
+}
+
+__knet_helper void knet_helper_sk_del_node_init_rcu(struct sock *sk)
+{
+	sk_del_node_init_rcu(sk);
+}

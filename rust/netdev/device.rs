@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `struct net_device`.
+
+use super::{
+    Operations,
+    Private, //
+};
+use crate::{
+    bindings,
+    net::Namespace, //
+};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    sync::aref::AlwaysRefCounted,
+    types::Opaque, //
+};
+
+/// A network device of any driver.
+///
+/// # Invariants
+///
+/// The device is valid for as long as it is borrowed: somebody holds a reference, RTNL, or RCU.
+#[repr(transparent)]
+pub struct NetDevice(Opaque<bindings::net_device>);
+
+// SAFETY: Methods that need a lock say so in C, too; none is bound to a thread.
+unsafe impl Send for NetDevice {}
+// SAFETY: As above.
+unsafe impl Sync for NetDevice {}
+
+// SAFETY: `dev_hold` and `dev_put` count references, and unregistering waits for them.
+unsafe impl AlwaysRefCounted for NetDevice {
+    fn inc_ref(&self) {
+        // SAFETY: The device is valid by the type invariant.
+        unsafe { bindings::dev_hold(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference.
+        unsafe { bindings::dev_put(obj.cast().as_ptr()) };
+    }
+}
+
+impl NetDevice {
+    /// Borrows a device from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` fulfils the type invariants for the whole of `'a`.
+    #[inline(always)]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function; the layouts are the same.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the pointer that C knows.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// The index of the interface in its namespace.
+    #[inline]
+    pub fn ifindex(&self) -> i32 {
+        // SAFETY: The device is valid by the type invariant.
+        unsafe { (*self.as_ptr()).ifindex }
+    }
+
+    /// The largest payload of a frame, in bytes.
+    #[inline]
+    pub fn mtu(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant; MTU may change at any time, so it is
+        // read once, as READ_ONCE does.
+        unsafe { (&raw const (*self.as_ptr()).mtu).read_volatile() as usize }
+    }
+
+    /// Whether frames start with an Ethernet header: `dev->type == ARPHRD_ETHER`.
+    #[inline]
+    pub fn is_ethernet(&self) -> bool {
+        // SAFETY: The device is valid by the type invariant.
+        u32::from(unsafe { (*self.as_ptr()).type_ }) == bindings::ARPHRD_ETHER
+    }
+
+    /// Whether the interface is up: `IFF_UP`.
+    #[inline]
+    pub fn is_up(&self) -> bool {
+        // SAFETY: The device is valid by the type invariant; read once, as READ_ONCE does.
+        let flags = unsafe {
+            (&raw const (*self.as_ptr()).flags).read_volatile()
+        };
+        flags & bindings::net_device_flags_IFF_UP != 0
+    }
+
+    /// The Ethernet address of the interface.
+    pub fn eth_address(&self) -> [u8; 6] {
+        // SAFETY: The device is valid by the type invariant, and the address of any device has 32
+        // bytes (MAX_ADDR_LEN). A change at the same time may be seen half, as in C.
+        unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read() }
+    }
+
+    /// Bytes that a packet for this device needs in front of its network header:
+    /// `LL_RESERVED_SPACE`.
+    #[inline]
+    pub fn ll_reserved_space(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant.
+        let dev = unsafe { &*self.as_ptr() };
+        let needed = usize::from(dev.hard_header_len) + usize::from(dev.needed_headroom);
+        // HH_DATA_MOD is 16.
+        (needed & !15) + 16
+    }
+
+    /// Bytes of the link-layer header.
+    #[inline]
+    pub fn hard_header_len(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant.
+        usize::from(unsafe { (*self.as_ptr()).hard_header_len })
+    }
+
+    /// Bytes that a packet for this device needs behind its data: `dev->needed_tailroom`.
+    #[inline]
+    pub fn needed_tailroom(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant.
+        usize::from(unsafe { (*self.as_ptr()).needed_tailroom })
+    }
+
+    /// The namespace that the device is in: `dev_net`.
+    #[inline]
+    pub fn net(&self) -> &Namespace {
+        // SAFETY: A device pins no namespace, but does not outlive it while it is borrowed.
+        unsafe { Namespace::from_raw((*self.as_ptr()).nd_net.net) }
+    }
+
+    /// Says that the link is there: `netif_carrier_on`.
+    pub fn carrier_on(&self) {
+        // SAFETY: The device is valid by the type invariant.
+        unsafe { bindings::netif_carrier_on(self.as_ptr()) };
+    }
+
+    /// Says that the link is gone: `netif_carrier_off`.
+    pub fn carrier_off(&self) {
+        // SAFETY: The device is valid by the type invariant.
+        unsafe { bindings::netif_carrier_off(self.as_ptr()) };
+    }
+
+    /// Number of transmit queues that the device was made with.
+    #[inline]
+    pub fn num_tx_queues(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant, and the number never changes.
+        unsafe { (*self.as_ptr()).num_tx_queues as usize }
+    }
+
+    /// Number of receive queues that the device was made with.
+    #[inline]
+    pub fn num_rx_queues(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant, and the number never changes.
+        unsafe { (*self.as_ptr()).num_rx_queues as usize }
+    }
+}
+
+/// A device of one driver: its private data is `T`.
+///
+/// # Invariants
+///
+/// As [`NetDevice`]; and the private area of the device is an initialised `Private<T>`.
+#[repr(transparent)]
+pub struct Device<T: Operations> {
+    dev: NetDevice,
+    _private: PhantomData<T>,
+}
+
+// SAFETY: As `NetDevice`.
+unsafe impl<T: Operations> AlwaysRefCounted for Device<T> {
+    fn inc_ref(&self) {
+        self.dev.inc_ref();
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference.
+        unsafe { NetDevice::dec_ref(obj.cast()) };
+    }
+}
+
+impl<T: Operations> Device<T> {
+    /// Borrows a device from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` fulfils the type invariants for the whole of `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function; the layouts are the same.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The private area: `netdev_priv`.
+    #[inline(always)]
+    pub(crate) fn private(&self) -> &Private<T> {
+        // SAFETY: By the type invariant the area is an initialised `Private<T>`.
+        unsafe { &*Private::<T>::of(self.as_ptr()) }
+    }
+
+    /// What the driver keeps for the device.
+    #[inline(always)]
+    pub fn data(&self) -> &T {
+        &self.private().data
+    }
+}
+
+impl<T: Operations> Deref for Device<T> {
+    type Target = NetDevice;
+
+    #[inline(always)]
+    fn deref(&self) -> &NetDevice {
+        &self.dev
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making and removing devices by rtnetlink: `ip link add ... type KIND`.
+//!
+//! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
+
+mod create;
+
+pub use self::create::{
+    NewDevice,
+    NewLink,
+    Ready,
+    Registered, //
+};
+
+use super::{
+    ethtool,
+    ops::Adapter as DeviceAdapter,
+    Device,
+    Operations,
+    Private, //
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    pin::Pin, //
+};
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    str::CStr,
+    types::Opaque, //
+};
+
+/// A kind of link, implemented by the private data of its devices.
+pub trait Kind: Operations + ethtool::Operations {
+    /// The name behind `type`.
+    const KIND: &'static CStr;
+
+    /// [Features](super::features) that the device has, all of which can be turned off.
+    const FEATURES: u64;
+
+    /// The attribute in `IFLA_INFO_DATA` that describes the peer, as `VETH_INFO_PEER` does. It is
+    /// the only one.
+    const PEER_ATTR: u16;
+
+    /// Makes a device, or a pair: `rtnl_link_ops::newlink`. Context: process, RTNL held.
+    ///
+    /// When it returns an error nothing that was made remains.
+    fn newlink(link: NewLink<'_, Self>) -> Result;
+
+    /// Removes `dev` and what came with it: `rtnl_link_ops::dellink`. It may be called for a device
+    /// that is on the list already. Context: process, RTNL held.
+    fn dellink(dev: &Device<Self>, list: &mut UnregisterList);
+}
+
+/// Devices that are unregistered together.
+#[repr(transparent)]
+pub struct UnregisterList(Opaque<bindings::list_head>);
+
+impl UnregisterList {
+    /// Puts `dev` on the list: `unregister_netdevice_queue`.
+    pub fn queue<T: Operations>(&mut self, dev: &Device<T>) {
+        // SAFETY: RTNL is held where there is an `UnregisterList`; the device is registered.
+        unsafe { bindings::unregister_netdevice_queue(dev.as_ptr(), self.0.get()) };
+    }
+}
+
+/// The place for a message to the user that explains a refusal: `struct netlink_ext_ack`.
+pub struct ExtAck<'a>(*mut bindings::netlink_ext_ack, PhantomData<&'a mut ()>);
+
+impl ExtAck<'_> {
+    /// # Safety
+    ///
+    /// `ptr` is null or valid for as long as the result lives.
+    pub(crate) unsafe fn from_raw(ptr: *mut bindings::netlink_ext_ack) -> Self {
+        Self(ptr, PhantomData)
+    }
+
+    /// Says why: `NL_SET_ERR_MSG`. Only the last message is shown.
+    pub fn set_msg(&mut self, msg: &'static CStr) {
+        if !self.0.is_null() {
+            // SAFETY: Valid as it is not null; the message lives for ever.
+            unsafe { (*self.0)._msg = msg.as_char_ptr() };
+        }
+    }
+}
+
+/// The registration of a kind of link. Dropping it removes all devices of the kind.
+///
+/// # Invariants
+///
+/// `ops` is registered.
+#[pin_data(PinnedDrop)]
+pub struct Registration<T: Kind> {
+    #[pin]
+    ops: Opaque<bindings::rtnl_link_ops>,
+    _kind: PhantomData<T>,
+}
+
+// SAFETY: The list of kinds has its own locks.
+unsafe impl<T: Kind> Send for Registration<T> {}
+// SAFETY: As above.
+unsafe impl<T: Kind> Sync for Registration<T> {}
+
+impl<T: Kind> Registration<T> {
+    /// Registers the kind.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if there is one of that name, `ENOMEM`.
+    ///
+    /// C: [`rtnl_link_register`](srctree/net/core/rtnetlink.c)
+    pub fn register() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            ops <- Opaque::try_ffi_init(|slot: *mut bindings::rtnl_link_ops| {
+                // SAFETY: The memory is ours and stays where it is.
+                to_result(unsafe {
+                    slot.write(Self::ops());
+                    bindings::rtnl_link_register(slot)
+                })
+            }),
+            _kind: PhantomData,
+        }? Error)
+    }
+
+    fn ops() -> bindings::rtnl_link_ops {
+        // SAFETY: Zeroes are valid for all fields.
+        let mut ops: bindings::rtnl_link_ops = unsafe { MaybeUninit::zeroed().assume_init() };
+        ops.kind = T::KIND.as_char_ptr();
+        ops.priv_size = size_of::<Private<T>>();
+        ops.peer_type = T::PEER_ATTR;
+        ops.maxtype = T::PEER_ATTR.into();
+        ops.policy = (&raw const *create::Policy::<T>::POLICY).cast();
+        ops.setup = Some(Self::setup);
+        ops.validate = Some(Self::validate);
+        ops.newlink = Some(Self::newlink);
+        ops.dellink = Some(Self::dellink);
+        ops
+    }
+
+    /// # Safety
+    ///
+    /// Called by rtnetlink for a new device of this kind.
+    unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
+        // SAFETY: The device is new, and nobody else knows it.
+        unsafe {
+            bindings::ether_setup(dev);
+            let flags = &mut (*dev).__bindgen_anon_1.__bindgen_anon_1;
+            // A transmit function takes the only reference.
+            flags.set_priv_flags(
+                flags.priv_flags() & !(bindings::netdev_priv_flags_IFF_TX_SKB_SHARING as c_ulong)
+                    | bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE as c_ulong,
+            );
+            (*dev).netdev_ops = DeviceAdapter::<T>::OPS;
+            (*dev).ethtool_ops = ethtool::Adapter::<T>::OPS;
+            (*dev).features |= T::FEATURES;
+            (*dev).hw_features |= T::FEATURES;
+            (*dev).hw_enc_features |= T::FEATURES;
+            (*dev).vlan_features |= T::FEATURES;
+            (*dev).max_mtu = bindings::ETH_MAX_MTU;
+            (*dev).needs_free_netdev = true;
+            bindings::netif_set_tso_max_size(dev, bindings::GSO_MAX_SIZE);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by rtnetlink before a device of this kind is made or changed.
+    unsafe extern "C" fn validate(
+        tb: *mut *mut bindings::nlattr,
+        _data: *mut *mut bindings::nlattr,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: The array has an entry, which may be null, for each attribute; the message place
+        // is valid or null.
+        let (attr, mut extack) = unsafe {
+            (
+                *tb.add(bindings::IFLA_ADDRESS as usize),
+                ExtAck::from_raw(extack),
+            )
+        };
+        // SAFETY: The policy of the core has checked the attribute.
+        let Some(address) = (unsafe { create::payload(attr) }) else {
+            return 0;
+        };
+        let Ok(address) = <[u8; 6]>::try_from(address) else {
+            extack.set_msg(c"An Ethernet address has 6 bytes");
+            return EINVAL.to_errno();
+        };
+        if address == [0; 6] || address[0] & 1 != 0 {
+            extack.set_msg(c"The address must be neither zero nor a multicast address");
+            return EADDRNOTAVAIL.to_errno();
+        }
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by rtnetlink for a device that `setup` has been called for.
+    unsafe extern "C" fn newlink(
+        dev: *mut bindings::net_device,
+        params: *mut bindings::rtnl_newlink_params,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: The arguments are those of this callback.
+        let link = unsafe { NewLink::new(dev, params, extack) };
+        from_result(|| T::newlink(link).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// Called by rtnetlink for a registered device of this kind.
+    unsafe extern "C" fn dellink(
+        dev: *mut bindings::net_device,
+        head: *mut bindings::list_head,
+    ) {
+        // SAFETY: A registered device was initialised; the list belongs to the caller.
+        T::dellink(unsafe { Device::from_raw(dev) }, unsafe {
+            &mut *head.cast::<UnregisterList>()
+        });
+    }
+}
+
+#[pinned_drop]
+impl<T: Kind> PinnedDrop for Registration<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: It is registered by the type invariant. When this returns all devices are gone.
+        unsafe { bindings::rtnl_link_unregister(self.ops.get()) };
+    }
+}

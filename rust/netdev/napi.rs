@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! NAPI: polling for packets in softirq.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
+//! [`Documentation/networking/napi.rst`](srctree/Documentation/networking/napi.rst)
+
+use super::NetDevice;
+use crate::{
+    bindings,
+    skb::SkBuff, //
+};
+use core::{
+    cell::UnsafeCell,
+    pin::Pin, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Mutex, //
+    },
+    types::Opaque, //
+};
+
+/// What is polled: the data of one NAPI instance.
+pub trait Poll: Sized + Send {
+    /// Handles packets until the budget is used up or there are none.
+    ///
+    /// `&mut` because an instance is polled by one CPU at a time. Context: softirq, or a thread
+    /// with BH disabled; RCU read-locked.
+    fn poll(&mut self, ctx: PollContext<'_>) -> PollResult;
+}
+
+/// What a poll function has to return, got by ending its [`PollContext`].
+#[must_use]
+pub struct PollResult(i32);
+
+/// One round of polling.
+///
+/// # Invariants
+///
+/// `napi` is being polled by this CPU, and `0 <= work <= budget`.
+pub struct PollContext<'a> {
+    napi: &'a NapiCore,
+    budget: i32,
+    work: i32,
+}
+
+impl PollContext<'_> {
+    /// Takes a unit of work from `next`, if the budget has one left and `next` has one.
+    #[inline(always)]
+    pub fn take<R>(&mut self, next: impl FnOnce() -> Option<R>) -> Option<R> {
+        if self.work >= self.budget {
+            return None;
+        }
+        let item = next()?;
+        // INVARIANT: `work` was less than `budget`.
+        self.work += 1;
+        Some(item)
+    }
+
+    /// Hands a received packet to the stack, merged with others where that goes:
+    /// `napi_gro_receive`.
+    #[inline(always)]
+    pub fn gro_receive(&mut self, skb: SkBuff) {
+        // SAFETY: The instance is being polled by this CPU; the packet passes to C.
+        unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.into_raw().as_ptr()) };
+    }
+
+    /// The budget, for [`SkBuff::napi_consume`].
+    #[inline]
+    pub fn budget(&self) -> i32 {
+        self.budget
+    }
+
+    /// Ends the round.
+    ///
+    /// If the budget was not used up, polling ends until the next [`Napi::schedule`]; `more` is
+    /// asked after that, and if there is work after all polling goes on: so what a producer
+    /// published before it scheduled is never left lying.
+    ///
+    /// C: [`napi_complete_done`](srctree/net/core/dev.c)
+    #[inline(always)]
+    pub fn complete_done(self, more: impl FnOnce() -> bool) -> PollResult {
+        // SAFETY: The instance is being polled by this CPU, and the round ends here.
+        if self.work < self.budget
+            && unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) }
+            && more()
+        {
+            self.napi.schedule();
+        }
+        PollResult(self.work)
+    }
+
+    /// Ends the round and polls again at `when`, in nanoseconds of the monotonic clock, or earlier
+    /// if something is scheduled.
+    pub fn complete_until(self, when: i64) -> PollResult {
+        // SAFETY: As in `complete_done`.
+        if self.work < self.budget
+            && unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) }
+        {
+            // SAFETY: The timer was set up with the instance. Starting it again moves it.
+            unsafe {
+                bindings::hrtimer_start_range_ns(
+                    self.napi.timer.get(),
+                    when,
+                    0,
+                    bindings::hrtimer_mode_HRTIMER_MODE_ABS_PINNED,
+                )
+            };
+        }
+        PollResult(self.work)
+    }
+}
+
+/// The part of an instance that does not depend on what is polled.
+///
+/// # Invariants
+///
+/// Both are initialised and pinned. Unless the instance is enabled, `NAPI_STATE_SCHED` is set in
+/// `napi`, so that scheduling it does nothing.
+#[pin_data]
+struct NapiCore {
+    #[pin]
+    napi: Opaque<bindings::napi_struct>,
+    #[pin]
+    timer: Opaque<bindings::hrtimer>,
+}
+
+impl NapiCore {
+    #[inline(always)]
+    fn schedule(&self) {
+        // SAFETY: The instance is initialised by the type invariant; an idle one is taken by one
+        // caller only, which then queues it.
+        unsafe {
+            if bindings::napi_schedule_prep(self.napi.get()) {
+                bindings::__napi_schedule(self.napi.get());
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `timer` is the field of a `NapiCore`.
+    unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer_restart {
+        let timer = timer.cast::<Opaque<bindings::hrtimer>>();
+        // SAFETY: The timer is cancelled before the instance goes away.
+        let core = unsafe { &*kernel::container_of!(timer, Self, timer) };
+        core.schedule();
+        bindings::hrtimer_restart_HRTIMER_NORESTART
+    }
+}
+
+/// A NAPI instance and the data that it polls.
+///
+/// # Invariants
+///
+/// `dev` is `Some` iff the instance is on the list of that device and enabled. `data` is borrowed
+/// only by a running poll function, or while the instance is not enabled with the lock of `dev`
+/// held.
+#[pin_data(PinnedDrop)]
+#[repr(C)]
+pub struct Napi<P: Poll> {
+    #[pin]
+    core: NapiCore,
+    #[pin]
+    dev: Mutex<Option<ARef<NetDevice>>>,
+    data: UnsafeCell<P>,
+}
+
+// SAFETY: `data` is borrowed by one at a time, see the invariants, and may move between threads.
+unsafe impl<P: Poll> Send for Napi<P> {}
+// SAFETY: As above; the rest is made for any context.
+unsafe impl<P: Poll> Sync for Napi<P> {}
+
+impl<P: Poll> Napi<P> {
+    /// Makes an instance that is not enabled.
+    pub fn new(data: P) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            core <- try_pin_init!(NapiCore {
+                napi <- Opaque::ffi_init(|napi: *mut bindings::napi_struct| {
+                    // SAFETY: The memory is ours, and zeroes are what `netif_napi_add` expects.
+                    // INVARIANT: SCHED is set as long as nobody has enabled the instance.
+                    unsafe {
+                        napi.write_bytes(0, 1);
+                        (*napi).state = 1 << bindings::NAPI_STATE_SCHED;
+                    }
+                }),
+                timer <- Opaque::ffi_init(|timer| {
+                    // SAFETY: The memory is ours, and stays where it is.
+                    unsafe {
+                        bindings::hrtimer_setup(
+                            timer,
+                            Some(NapiCore::expired),
+                            bindings::CLOCK_MONOTONIC as _,
+                            bindings::hrtimer_mode_HRTIMER_MODE_ABS_PINNED,
+                        )
+                    }
+                }),
+            }? Error),
+            dev <- new_mutex!(None, "knet_napi"),
+            data: UnsafeCell::new(data),
+        }? Error)
+    }
+
+    /// Puts the instance on the list of `dev` and lets it be scheduled: `netif_napi_add`,
+    /// `napi_enable`.
+    ///
+    /// Context: process, in `Operations::open`.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if it is enabled already.
+    pub fn enable(&self, dev: &NetDevice) -> Result {
+        let mut guard = self.dev.lock();
+        if guard.is_some() {
+            return Err(EBUSY);
+        }
+        let napi = self.core.napi.get();
+        // SAFETY: The instance is on no list by the type invariant, and pinned as all that are made
+        // by `new`; the reference to the device is kept until it is off the list again.
+        unsafe {
+            bindings::netif_napi_add(dev.as_ptr(), napi, Some(Self::poll));
+            bindings::napi_enable(napi);
+        }
+        // INVARIANT: It is on the list and enabled.
+        *guard = Some(ARef::from(dev));
+        Ok(())
+    }
+
+    /// Undoes [`enable`](Self::enable): when this returns nothing polls and no timer runs.
+    ///
+    /// Context: process; sleeps until a running poll has ended. Not from `Poll::poll`.
+    pub fn disable(&self) {
+        let mut guard = self.dev.lock();
+        // INVARIANT: `None` together with the removal below.
+        if let Some(dev) = guard.take() {
+            let napi = self.core.napi.get();
+            // SAFETY: The instance is enabled by the type invariant. SCHED stays set, so the timer
+            // could at most do nothing before it is cancelled.
+            unsafe {
+                bindings::napi_disable(napi);
+                bindings::hrtimer_cancel(self.core.timer.get());
+                bindings::netif_napi_del(napi);
+            }
+            drop(dev);
+        }
+    }
+
+    /// Asks for a poll: `napi_schedule`. While the instance is not enabled nothing happens.
+    ///
+    /// Context: any; with BH enabled and outside of an interrupt the poll may be late.
+    #[inline(always)]
+    pub fn schedule(&self) {
+        self.core.schedule();
+    }
+
+    /// Calls `f` with the data while nothing polls, and polls once afterwards.
+    ///
+    /// Context: process; sleeps until a running poll has ended.
+    pub fn with_stopped<R>(&self, f: impl FnOnce(&mut P) -> R) -> R {
+        let guard = self.dev.lock();
+        let napi = self.core.napi.get();
+        let enabled = guard.is_some();
+        if enabled {
+            // SAFETY: The instance is enabled by the type invariant.
+            unsafe { bindings::napi_disable(napi) };
+        }
+        // SAFETY: The instance is not enabled now, and the lock is held.
+        let result = f(unsafe { &mut *self.data.get() });
+        if enabled {
+            // SAFETY: It was enabled before and is still on the list.
+            unsafe { bindings::napi_enable(napi) };
+            // From process context, softirqs have to be let run.
+            crate::bh::disabled(|| self.schedule());
+        }
+        result
+    }
+
+    /// # Safety
+    ///
+    /// Called by the core for an instance that [`enable`](Self::enable) has added.
+    unsafe extern "C" fn poll(napi: *mut bindings::napi_struct, budget: c_int) -> c_int {
+        // `core` is the first field, and `napi` the first field of `core`.
+        let napi = napi.cast::<Opaque<bindings::napi_struct>>();
+        // SAFETY: The instance stays as long as it is enabled.
+        let core = unsafe { kernel::container_of!(napi, NapiCore, napi) };
+        // SAFETY: As above; an added instance is part of a `Napi<P>`.
+        let this = unsafe { &*kernel::container_of!(core, Self, core) };
+        // SAFETY: The core lets one CPU at a time poll an instance, and only while it is enabled.
+        let data = unsafe { &mut *this.data.get() };
+        // INVARIANT: This is the poll; no work has been done.
+        let ctx = PollContext {
+            napi: &this.core,
+            budget,
+            work: 0,
+        };
+        P::poll(data, ctx).0
+    }
+}
+
+#[pinned_drop]
+impl<P: Poll> PinnedDrop for Napi<P> {
+    fn drop(self: Pin<&mut Self>) {
+        self.disable();
+    }
+}

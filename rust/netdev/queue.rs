@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmit queues: stop, wake and byte queue limits.
+//!
+//! C headers: [`include/net/netdev_queues.h`](srctree/include/net/netdev_queues.h),
+//! [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+//!
+//! The order of a transmit function is that of
+//! [`Documentation/networking/driver.rst`](srctree/Documentation/networking/driver.rst):
+//! time stamp, [`TxState::sent`], put the packet into the ring, [`TxState::maybe_stop`], and ring the
+//! doorbell if [`TxState::doorbell`] says so. The order of a completion is: take packets out of the
+//! ring, then [`Completion::completed_wake`] once.
+
+use super::NetDevice;
+use crate::bindings;
+/// Returns transmit queue `index` of `dev`: `netdev_get_tx_queue`.
+///
+/// # Safety
+///
+/// The queue exists.
+#[inline(always)]
+unsafe fn raw(dev: &NetDevice, index: u16) -> *mut bindings::netdev_queue {
+    // SAFETY: The array has as many entries as the device has queues, and the caller has checked
+    // the index.
+    unsafe { (*dev.as_ptr())._tx.add(usize::from(index)) }
+}
+
+/// A transmit queue while its lock is held, and what the driver keeps for it.
+///
+/// It exists only for the time of a transmit function.
+pub struct TxQueue<'a, Q> {
+    /// What the core knows of the queue.
+    pub state: TxState<'a>,
+    /// What the driver keeps for the queue.
+    pub data: &'a mut Q,
+}
+
+impl<'a, Q> TxQueue<'a, Q> {
+    /// # Safety
+    ///
+    /// The queue exists, and its lock is held for `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn new(dev: &'a NetDevice, index: u16, data: &'a mut Q) -> Self {
+        // INVARIANT: That is what the caller promises.
+        let state = TxState {
+            // SAFETY: By the requirements of this function.
+            txq: unsafe { raw(dev, index) },
+            more: false,
+            _dev: dev,
+        };
+        Self { state, data }
+    }
+}
+
+/// The state of a transmit queue: stopped or not, and its byte queue limits.
+///
+/// # Invariants
+///
+/// The pointer is to a queue of a device that is valid for `'a`, and this CPU holds its lock.
+pub struct TxState<'a> {
+    txq: *mut bindings::netdev_queue,
+    /// Another packet of the same batch follows: `netdev_xmit_more`.
+    more: bool,
+    _dev: &'a NetDevice,
+}
+
+impl TxState<'_> {
+    /// Accounts `bytes` to the byte queue limits.
+    ///
+    /// Call it before the consumer can see the packet: completing bytes that were not accounted is
+    /// fatal in C.
+    ///
+    /// C: [`__netdev_tx_sent_queue`](srctree/include/linux/netdevice.h)
+    #[inline(always)]
+    pub fn sent(&mut self, bytes: u32) {
+        // SAFETY: The queue is valid, and its lock is held, by the type invariant.
+        self.more = unsafe { bindings::netdev_tx_sent_queue_more(self.txq, bytes) };
+    }
+
+    /// Stops the queue if fewer than `stop` entries are free, and starts it again at once if
+    /// `start` have become free meanwhile. Returns whether the queue was stopped.
+    ///
+    /// `free` reads the ring afresh each time. Publish the packet before.
+    ///
+    /// C: [`netif_txq_maybe_stop`](srctree/include/net/netdev_queues.h)
+    #[inline(always)]
+    pub fn maybe_stop(&mut self, free: impl Fn() -> u32, stop: u32, start: u32) -> bool {
+        if free() >= stop {
+            return false;
+        }
+        // SAFETY: The queue is valid by the type invariant. The barrier behind it pairs with the
+        // one in `Completion::completed_wake`: either we see the entries that it freed, or it sees
+        // that the queue is stopped.
+        unsafe { bindings::netif_tx_stop_queue_mb(self.txq) };
+        if free() >= start {
+            // SAFETY: The queue is valid by the type invariant.
+            unsafe { bindings::netif_tx_start_queue(self.txq) };
+            return false;
+        }
+        true
+    }
+
+    /// Whether the device has to be told now: no further packet of the batch follows, or the queue
+    /// was stopped. Call it last, also when the packet was dropped after [`sent`](Self::sent).
+    #[inline(always)]
+    pub fn doorbell(&self) -> bool {
+        // SAFETY: The queue is valid by the type invariant; read once, as test_bit does.
+        let state = unsafe { (&raw const (*self.txq).state).read_volatile() };
+        !self.more || state & (1 << bindings::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF) != 0
+    }
+}
+
+/// The completion side of a transmit queue.
+///
+/// There must be one of them at a time for a queue; a second one corrupts no memory, but the byte
+/// queue limits of that queue.
+///
+/// # Invariants
+///
+/// The pointer is to a queue of a device that is valid for `'a`.
+pub struct Completion<'a> {
+    txq: *mut bindings::netdev_queue,
+    _dev: &'a NetDevice,
+}
+
+impl<'a> Completion<'a> {
+    /// Returns the completion side of queue `index`, or `None` if there is no such queue.
+    #[inline(always)]
+    pub fn new(dev: &'a NetDevice, index: u16) -> Option<Self> {
+        if usize::from(index) >= dev.num_tx_queues() {
+            return None;
+        }
+        // INVARIANT: The queue exists.
+        // SAFETY: The index was just checked.
+        Some(Self {
+            txq: unsafe { raw(dev, index) },
+            _dev: dev,
+        })
+    }
+
+    /// Reports `packets` of `bytes` as completed and wakes the queue if it was stopped and at least
+    /// `start` entries are free. Returns whether it was woken.
+    ///
+    /// A round without packets never wakes. Take the packets out of the ring before.
+    ///
+    /// C: [`__netif_txq_completed_wake`](srctree/include/net/netdev_queues.h)
+    #[inline(always)]
+    pub fn completed_wake(
+        &mut self,
+        packets: u32,
+        bytes: u32,
+        free: impl FnOnce() -> u32,
+        start: u32,
+    ) -> bool {
+        if packets == 0 {
+            return false;
+        }
+        // SAFETY: The queue is valid by the type invariant. It ends in a full barrier, which pairs
+        // with the one in `TxState::maybe_stop`.
+        unsafe { bindings::netdev_tx_completed_queue_mb(self.txq, packets, bytes) };
+        if free() < start {
+            return false;
+        }
+        // SAFETY: The queue is valid by the type invariant.
+        unsafe { bindings::netif_tx_wake_queue_if_stopped(self.txq) }
+    }
+
+    /// Forgets what was accounted to the byte queue limits, after the ring was emptied and while
+    /// nobody transmits, and lets the queue run.
+    ///
+    /// C: [`netdev_tx_reset_queue`](srctree/include/linux/netdevice.h), `netif_tx_wake_queue`
+    pub fn reset(&mut self) {
+        // SAFETY: The queue is valid by the type invariant.
+        unsafe {
+            bindings::netdev_tx_reset_queue(self.txq);
+            bindings::netif_tx_wake_queue(self.txq);
+        }
+    }
+}

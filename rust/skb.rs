@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Socket buffers: the packets of the network stack, with their ownership in the types.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+//!
+//! # Who owns a packet
+//!
+//! In C an upper layer gives its `struct sk_buff` away and the layer below frees it; nothing checks
+//! that it is freed, that it is freed once, or that the upper layer leaves it alone afterwards.
+//! Here a packet is a value:
+//!
+//! 1. [`SkBuff`] owns the packet: it holds the only reference (`users == 1`). It moves, it cannot
+//!    be copied, and what was handed over cannot be named any more.
+//! 2. [`SharedSkBuff`] holds one of several references (`skb_get`, a peeked packet). The packet can
+//!    be read and given back, nothing else.
+//! 3. [`&Skb`](Skb) is a borrowed packet that somebody else owns.
+//!
+//! An owned packet ends in exactly one of these ways, each of which takes it by value:
+//!
+//! * [`SkBuff::consume`], [`SkBuff::napi_consume`]: it has done what it was made for;
+//! * [`SkBuff::drop_with`]: it is lost, for a reason that dropwatch shows;
+//! * it is handed to a queue, a ring, a device or the stack.
+//!
+//! A packet that simply goes out of scope is a bug of the caller, but one that a kernel survives:
+//! the packet is freed and [`implicit_drops`] goes up. The figure has to be 0 after every test and
+//! can be read from `/sys/kernel/debug/knet/implicit_drops`.
+//!
+//! # Who is charged for it
+//!
+//! The claim of a socket on a packet is separate from the memory. [`SkBuff::set_owner_w`] charges
+//! the packet's [`truesize`](Skb::truesize) to the send buffer of a socket, and the bytes come back
+//! when the packet is freed or when a layer says [`SkBuff::orphan`]. A clone carries no claim.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! let mut skb = SkBuff::alloc(headroom, payload.len(), GFP_KERNEL)?;
+//! skb.put(payload.len())?.copy_from_slice(payload);
+//! skb.push(size_of::<wrenhdr>())?.copy_from_slice(header);
+//! skb.set_owner_w(sk);
+//! skb.dev_queue_xmit(dev, &guard)?; // `skb` is gone: the device frees it and `sk` gets its bytes back.
+//! ```
+
+mod alloc;
+mod claim;
+mod data;
+mod dispose;
+mod meta;
+mod reason;
+mod xmit;
+
+pub use self::{
+    claim::OwnerKind,
+    dispose::implicit_drops,
+    meta::TxMeta,
+    reason::DropReason, //
+};
+
+pub(crate) use self::dispose::IMPLICIT_DROPS;
+
+use crate::bindings;
+use core::{
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::types::Opaque;
+
+/// A packet that somebody else owns: `struct sk_buff`, borrowed.
+///
+/// All methods read; none takes a lock.
+///
+/// # Invariants
+///
+/// The packet is valid and holds at least one reference for as long as it is borrowed. Nobody
+/// writes to its linear data meanwhile.
+#[repr(transparent)]
+pub struct Skb(Opaque<bindings::sk_buff>);
+
+impl Skb {
+    /// Borrows a packet from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` points to a packet that fulfils the invariants of [`Skb`] for the whole of `'a`.
+    #[inline(always)]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::sk_buff) -> &'a Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function; the layouts are the same.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the pointer that C knows.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut bindings::sk_buff {
+        self.0.get()
+    }
+}
+
+/// A packet and the only reference to it.
+///
+/// See the [module page](self) for how it ends.
+///
+/// # Invariants
+///
+/// The pointer is to a valid `struct sk_buff` with `users == 1`, and that reference belongs to this
+/// value. The packet is on no list.
+#[repr(transparent)]
+pub struct SkBuff(NonNull<bindings::sk_buff>);
+
+// SAFETY: A packet is not bound to a thread or a CPU: the stack itself hands packets between them.
+unsafe impl Send for SkBuff {}
+
+// SAFETY: What `&SkBuff` can do is read.
+unsafe impl Sync for SkBuff {}
+
+impl SkBuff {
+    /// Takes over a packet from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` fulfils the invariants of [`SkBuff`] and the caller's reference passes to the result.
+    #[inline(always)]
+    pub unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: That is what the caller promises.
+        Self(ptr)
+    }
+
+    /// Hands the packet, and with it the duty to free it, to C.
+    #[inline(always)]
+    pub fn into_raw(self) -> NonNull<bindings::sk_buff> {
+        ManuallyDrop::new(self).0
+    }
+}
+
+impl Deref for SkBuff {
+    type Target = Skb;
+
+    #[inline(always)]
+    fn deref(&self) -> &Skb {
+        // SAFETY: The packet is valid by the type invariant, and `&self` keeps writers away.
+        unsafe { Skb::from_raw(self.0.as_ptr()) }
+    }
+}
+
+/// A packet and one of several references to it.
+///
+/// # Invariants
+///
+/// The pointer is to a valid `struct sk_buff`, and one reference to it belongs to this value.
+pub struct SharedSkBuff(NonNull<bindings::sk_buff>);
+
+// SAFETY: As for `SkBuff`.
+unsafe impl Send for SharedSkBuff {}
+
+impl SharedSkBuff {
+    /// Takes over one reference to a packet from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is valid and the caller's reference passes to the result.
+    #[inline]
+    pub unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
+        // INVARIANT: That is what the caller promises.
+        Self(ptr)
+    }
+
+    /// Gives the reference back; the last one frees the packet, as in [`SkBuff::consume`].
+    #[inline]
+    pub fn consume(self) {}
+}
+
+impl Deref for SharedSkBuff {
+    type Target = Skb;
+
+    #[inline(always)]
+    fn deref(&self) -> &Skb {
+        // SAFETY: The packet is valid by the type invariant; nobody writes to a shared packet.
+        unsafe { Skb::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for SharedSkBuff {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The reference is ours by the type invariant, and this is the end of it.
+        unsafe { bindings::consume_skb(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The data area: headroom, linear data, tailroom.
+//!
+//! The functions of the same names in C end in `skb_over_panic` or `skb_under_panic` when the room
+//! is not there. These return `ENOSPC` (or `ENODATA` where bytes are missing) and leave the packet
+//! as it was. All bounds are checked with the same comparisons that C makes.
+
+use super::{
+    Skb,
+    SkBuff, //
+};
+use crate::bindings;
+use core::slice;
+use kernel::{
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    error::to_result,
+    prelude::*, //
+};
+
+#[cfg(not(CONFIG_64BIT))]
+compile_error!("knet reads skb->tail and skb->end as offsets, as 64-bit kernels have them");
+
+impl Skb {
+    #[inline(always)]
+    fn raw(&self) -> &bindings::sk_buff {
+        // SAFETY: The packet is valid by the type invariant, and nobody writes to these fields
+        // while it is borrowed.
+        unsafe { &*self.as_ptr() }
+    }
+
+    /// Bytes in the packet, paged ones included.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.raw().len as usize
+    }
+
+    /// Whether the packet has no bytes.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that are not in the linear part: fragments and the fragment list.
+    #[inline(always)]
+    pub fn data_len(&self) -> usize {
+        self.raw().data_len as usize
+    }
+
+    /// Bytes in the linear part: `skb_headlen`.
+    #[inline(always)]
+    pub fn headlen(&self) -> usize {
+        self.len() - self.data_len()
+    }
+
+    /// Bytes free in front of the data: `skb_headroom`.
+    #[inline(always)]
+    pub fn headroom(&self) -> usize {
+        let skb = self.raw();
+        skb.data as usize - skb.head as usize
+    }
+
+    /// Bytes free behind the data: `skb_tailroom`. A packet with paged data has none.
+    #[inline(always)]
+    pub fn tailroom(&self) -> usize {
+        let skb = self.raw();
+        if skb.data_len != 0 {
+            return 0;
+        }
+        (skb.end - skb.tail) as usize
+    }
+
+    /// Whether the data is shared with a clone: `skb_cloned`.
+    #[inline]
+    pub fn cloned(&self) -> bool {
+        // SAFETY: The packet is valid by the type invariant.
+        unsafe { bindings::skb_cloned(self.as_ptr()) != 0 }
+    }
+
+    /// The linear part of the data.
+    #[inline(always)]
+    pub fn data(&self) -> &[u8] {
+        // SAFETY: `data` is followed by `headlen` initialised bytes, and by the type invariant
+        // nobody writes to them.
+        unsafe { slice::from_raw_parts(self.raw().data, self.headlen()) }
+    }
+
+    /// Copies `len` bytes from `offset` on, wherever they are, to user space.
+    ///
+    /// Context: process, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if the memory cannot be written or the packet is shorter.
+    ///
+    /// C: [`skb_copy_datagram_iter`](srctree/net/core/datagram.c)
+    pub fn copy_datagram_iter(
+        &self,
+        offset: usize,
+        to: &mut IovIterDest<'_>,
+        len: usize,
+    ) -> Result {
+        let offset = i32::try_from(offset)?;
+        let len = i32::try_from(len)?;
+        // SAFETY: The packet and the iterator are valid; C checks the bounds of both.
+        to_result(unsafe {
+            bindings::skb_copy_datagram_iter(self.as_ptr(), offset, to.as_raw(), len)
+        })
+    }
+}
+
+impl SkBuff {
+    #[inline(always)]
+    fn raw_mut(&mut self) -> &mut bindings::sk_buff {
+        // SAFETY: The packet is valid, and ours alone, by the type invariant.
+        unsafe { &mut *self.as_ptr() }
+    }
+
+    /// Moves an empty packet's data `len` bytes on, for headers that are pushed later.
+    #[inline(always)]
+    pub(super) fn reserve_unchecked(&mut self, len: usize) {
+        let skb = self.raw_mut();
+        // SAFETY: The callers have checked that the buffer is that large.
+        skb.data = unsafe { skb.data.add(len) };
+        skb.tail += len as u32;
+    }
+
+    /// Makes `len` bytes of headroom in an empty packet: `skb_reserve`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the packet is not empty, `ENOSPC` if the buffer is too small.
+    #[inline]
+    pub fn reserve(&mut self, len: usize) -> Result {
+        if !self.is_empty() {
+            return Err(EINVAL);
+        }
+        if len > self.tailroom() {
+            return Err(ENOSPC);
+        }
+        self.reserve_unchecked(len);
+        Ok(())
+    }
+
+    /// Appends `len` zeroed bytes and returns them: `skb_put_zero`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` without that much tailroom, `EBUSY` if the data is shared with a clone.
+    #[inline]
+    pub fn put(&mut self, len: usize) -> Result<&mut [u8]> {
+        let tail = self.grow(len)?;
+        // SAFETY: `grow` found `len` bytes at `tail`, and they are ours alone.
+        unsafe {
+            tail.write_bytes(0, len);
+            Ok(slice::from_raw_parts_mut(tail, len))
+        }
+    }
+
+    /// Appends `bytes`: `skb_put_data`.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    #[inline]
+    pub fn put_data(&mut self, bytes: &[u8]) -> Result {
+        let tail = self.grow(bytes.len())?;
+        // SAFETY: `grow` found that many bytes at `tail`; a packet that is borrowed mutably cannot
+        // be where `bytes` are.
+        unsafe { tail.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Appends the next `len` bytes from user space: `skb_put` and `copy_from_iter_full`.
+    ///
+    /// Context: process, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put), and `EFAULT` if not all of them could be read; then nothing was
+    /// appended.
+    #[inline]
+    pub fn put_iter(&mut self, from: &mut IovIterSource<'_>, len: usize) -> Result {
+        let tail = self.grow(len)?;
+        // SAFETY: `grow` found `len` bytes at `tail`, ours alone; `MaybeUninit<u8>` because nothing
+        // has been written to them.
+        let room = unsafe { slice::from_raw_parts_mut(tail.cast(), len) };
+        if from.copy_from_iter_raw(room).len() != len {
+            let skb = self.raw_mut();
+            skb.len -= len as u32;
+            skb.tail -= len as u32;
+            return Err(EFAULT);
+        }
+        Ok(())
+    }
+
+    /// Moves the tail `len` bytes on and returns where it was.
+    #[inline(always)]
+    fn grow(&mut self, len: usize) -> Result<*mut u8> {
+        if len > self.tailroom() {
+            return Err(ENOSPC);
+        }
+        if self.cloned() {
+            return Err(EBUSY);
+        }
+        let skb = self.raw_mut();
+        // SAFETY: `tail` is an offset into the buffer at `head`.
+        let tail = unsafe { skb.head.add(skb.tail as usize) };
+        skb.tail += len as u32;
+        skb.len += len as u32;
+        Ok(tail)
+    }
+
+    /// Prepends `len` bytes for a header and returns them, to be written: `skb_push`.
+    ///
+    /// They hold what was in the headroom before.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` without that much headroom, `EBUSY` if the data is shared with a clone.
+    #[inline]
+    pub fn push(&mut self, len: usize) -> Result<&mut [u8]> {
+        if len > self.headroom() {
+            return Err(ENOSPC);
+        }
+        if self.cloned() {
+            return Err(EBUSY);
+        }
+        let skb = self.raw_mut();
+        // SAFETY: There are `len` bytes between `head` and `data`.
+        skb.data = unsafe { skb.data.sub(len) };
+        skb.len += len as u32;
+        // SAFETY: These bytes are ours alone. The allocator of the buffer, or the layer that
+        // pulled them, wrote them: `kmalloc`ed memory is read as initialised everywhere in C.
+        Ok(unsafe { slice::from_raw_parts_mut(skb.data, len) })
+    }
+
+    /// Takes `len` bytes off the front: `skb_pull`.
+    ///
+    /// # Errors
+    ///
+    /// `ENODATA` if the linear part is shorter; see [`may_pull`](Self::may_pull).
+    #[inline]
+    pub fn pull(&mut self, len: usize) -> Result {
+        if len > self.headlen() {
+            return Err(ENODATA);
+        }
+        let skb = self.raw_mut();
+        skb.len -= len as u32;
+        // SAFETY: There are at least `len` linear bytes.
+        skb.data = unsafe { skb.data.add(len) };
+        Ok(())
+    }
+
+    /// Sees to it that the first `len` bytes are linear: `pskb_may_pull`.
+    ///
+    /// # Errors
+    ///
+    /// `ENODATA` if the packet is shorter, or there is no memory to make them so. The packet is
+    /// what it was.
+    ///
+    /// C: [`pskb_may_pull`](srctree/include/linux/skbuff.h)
+    #[inline]
+    pub fn may_pull(&mut self, len: usize) -> Result {
+        let headlen = self.headlen();
+        if len <= headlen {
+            return Ok(());
+        }
+        if len > self.len() {
+            return Err(ENODATA);
+        }
+        // SAFETY: The packet is ours alone, and there are that many bytes behind the linear part.
+        let tail = unsafe { bindings::__pskb_pull_tail(self.as_ptr(), (len - headlen) as i32) };
+        if tail.is_null() {
+            return Err(ENODATA);
+        }
+        Ok(())
+    }
+
+    /// Cuts the packet to `len` bytes: `pskb_trim`. A longer `len` changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if paged data would have to be copied and there is no memory.
+    ///
+    /// C: [`pskb_trim`](srctree/include/linux/skbuff.h)
+    #[inline]
+    pub fn trim(&mut self, len: usize) -> Result {
+        if len >= self.len() {
+            return Ok(());
+        }
+        if self.data_len() == 0 {
+            let headroom = self.headroom();
+            let skb = self.raw_mut();
+            skb.len = len as u32;
+            skb.tail = (headroom + len) as u32;
+            return Ok(());
+        }
+        // SAFETY: The packet is ours alone, and `len` is less than its length.
+        to_result(unsafe { bindings::___pskb_trim(self.as_ptr(), len as u32) })
+    }
+}

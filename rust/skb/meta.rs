@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a packet carries besides data: device, protocol, header offsets, queue.
+
+use super::{
+    Skb,
+    SkBuff, //
+};
+use crate::{
+    bindings,
+    netdev::NetDevice, //
+};
+use kernel::prelude::*;
+
+/// What a protocol says about a packet that it sends.
+#[derive(Clone, Copy, Default)]
+pub struct TxMeta {
+    /// EtherType in host byte order: `skb->protocol`.
+    pub protocol: u16,
+    /// Queueing priority: `skb->priority`, as SO_PRIORITY sets it.
+    pub priority: u32,
+    /// Mark for filters and routing: `skb->mark`, as SO_MARK sets it.
+    pub mark: u32,
+}
+
+impl Skb {
+    #[inline(always)]
+    fn headers(&self) -> &bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
+        // SAFETY: The packet is valid by the type invariant. The union only gives the group of
+        // fields a second name.
+        unsafe { (*self.as_ptr()).__bindgen_anon_4.__bindgen_anon_1.as_ref() }
+    }
+
+    /// The EtherType in host byte order.
+    #[inline]
+    pub fn protocol(&self) -> u16 {
+        u16::from_be(self.headers().protocol)
+    }
+
+    /// The transmit or receive queue of the packet: `skb_get_queue_mapping`.
+    #[inline(always)]
+    pub fn queue_mapping(&self) -> u16 {
+        // SAFETY: The packet is valid by the type invariant.
+        unsafe { (*self.as_ptr()).queue_mapping }
+    }
+
+    /// Index of the interface that the packet came in on: `skb->skb_iif`.
+    #[inline]
+    pub fn iif(&self) -> i32 {
+        self.headers().skb_iif
+    }
+
+    /// Whether the link layer meant the packet for another host: `PACKET_OTHERHOST`.
+    #[inline]
+    pub fn is_for_other_host(&self) -> bool {
+        u32::from(self.headers().pkt_type()) == bindings::PACKET_OTHERHOST
+    }
+
+    /// The Ethernet address that the frame came from, or `None` if the packet has no Ethernet
+    /// header.
+    pub fn eth_source(&self) -> Option<[u8; 6]> {
+        let offset = self.headers().mac_header;
+        if offset == u16::MAX {
+            return None;
+        }
+        // SAFETY: The packet is valid by the type invariant.
+        let (head, data) = unsafe { ((*self.as_ptr()).head, (*self.as_ptr()).data) };
+        let end = usize::from(offset) + size_of::<bindings::ethhdr>();
+        // The header must lie before the end of the linear data.
+        if end > (data as usize - head as usize) + self.headlen() {
+            return None;
+        }
+        // SAFETY: The bounds were just checked; the header consists of bytes.
+        let eth = unsafe { &*head.add(offset.into()).cast::<bindings::ethhdr>() };
+        Some(eth.h_source)
+    }
+}
+
+impl SkBuff {
+    #[inline(always)]
+    fn headers_mut(&mut self) -> &mut bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
+        // SAFETY: The packet is valid, and ours alone, by the type invariant.
+        unsafe { (*self.as_ptr()).__bindgen_anon_4.__bindgen_anon_1.as_mut() }
+    }
+
+    /// Says what the packet is before it goes down the stack.
+    #[inline]
+    pub fn set_tx_meta(&mut self, meta: &TxMeta) {
+        let headers = self.headers_mut();
+        headers.protocol = meta.protocol.to_be();
+        headers.priority = meta.priority;
+        headers.__bindgen_anon_4.mark = meta.mark;
+    }
+
+    /// Marks the present start of the data as the network header: `skb_reset_network_header`.
+    #[inline]
+    pub fn reset_network_header(&mut self) {
+        let offset = self.headroom() as u16;
+        self.headers_mut().network_header = offset;
+    }
+
+    /// Marks the present start of the data as the link-layer header: `skb_reset_mac_header`.
+    #[inline]
+    pub fn reset_mac_header(&mut self) {
+        let offset = self.headroom() as u16;
+        self.headers_mut().mac_header = offset;
+    }
+
+    /// Takes the transmit time stamp that the sender may have asked for.
+    ///
+    /// It has to be taken before the packet can be completed and before it is orphaned, because
+    /// the stamp goes to the owner.
+    ///
+    /// C: [`skb_tx_timestamp`](srctree/include/linux/skbuff.h)
+    #[inline]
+    pub fn tx_timestamp(&mut self) {
+        // SAFETY: The packet is ours alone.
+        unsafe { bindings::skb_tx_timestamp(self.as_ptr()) };
+    }
+
+    /// Turns a sent packet into one that `dev` has received: its fragments become private, what
+    /// belonged to the sender's side (route, marks, conntrack, time stamps) is cleared, the
+    /// Ethernet header is taken off, and device, protocol and packet type are set.
+    ///
+    /// The claim is left alone: [orphan](Self::orphan) it before.
+    ///
+    /// Context: softirq or BH disabled.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` or another errno if the packet cannot be received there; it was freed, and the
+    /// receive-drop counter of `dev` went up.
+    ///
+    /// C: [`__dev_forward_skb`](srctree/net/core/dev.c)
+    #[inline]
+    pub fn forward_to(self, dev: &NetDevice) -> Result<SkBuff> {
+        let skb = self.into_raw();
+        // SAFETY: The packet and the device are valid; on failure C has freed the packet.
+        if unsafe { bindings::__dev_forward_skb(dev.as_ptr(), skb.as_ptr()) } != 0 {
+            return Err(EMSGSIZE);
+        }
+        // SAFETY: On success the packet is still ours.
+        Ok(unsafe { SkBuff::from_raw(skb) })
+    }
+}

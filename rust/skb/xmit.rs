@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Down the stack: from a protocol to a device.
+
+use super::SkBuff;
+use crate::{
+    bindings,
+    netdev::NetDevice, //
+};
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+
+impl SkBuff {
+    /// Pushes the link-layer header of `dev`: for Ethernet the addresses and `ethertype` (host byte
+    /// order).
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` without enough headroom, `EBUSY` if the data is shared with a clone, `EINVAL` if
+    /// the device is no Ethernet device.
+    ///
+    /// C: [`dev_hard_header`](srctree/include/linux/netdevice.h)
+    pub fn dev_hard_header(
+        &mut self,
+        dev: &NetDevice,
+        ethertype: u16,
+        dest: &[u8; 6],
+        source: &[u8; 6],
+    ) -> Result {
+        if !dev.is_ethernet() {
+            return Err(EINVAL);
+        }
+        if self.headroom() < dev.hard_header_len() {
+            return Err(ENOSPC);
+        }
+        if self.cloned() {
+            return Err(EBUSY);
+        }
+        // SAFETY: The packet is ours alone and has the headroom that the device asks for; both
+        // addresses have the length that an Ethernet device reads.
+        let len = unsafe {
+            bindings::dev_hard_header(
+                self.as_ptr(),
+                dev.as_ptr(),
+                ethertype,
+                dest.as_ptr().cast(),
+                source.as_ptr().cast(),
+                self.len() as u32,
+            )
+        };
+        if len < 0 {
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
+    /// Gives the packet to `dev`, through its qdisc. The claim stays on it until the device has
+    /// sent it or somebody has dropped it.
+    ///
+    /// Context: process or softirq. The guard keeps the device.
+    ///
+    /// # Errors
+    ///
+    /// `ENOBUFS` if it was dropped on the way, or the errno of a device without a queue. The packet
+    /// is gone in any case. Congestion (`NET_XMIT_CN`) is success: another packet was dropped.
+    ///
+    /// C: [`dev_queue_xmit`](srctree/include/linux/netdevice.h), `net_xmit_errno`
+    #[inline]
+    pub fn dev_queue_xmit(self, dev: &NetDevice, _guard: &rcu::Guard) -> Result {
+        let skb = self.into_raw().as_ptr();
+        // SAFETY: The packet passes to C; the device is valid.
+        let result = unsafe {
+            (*skb).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.as_ptr();
+            bindings::__dev_queue_xmit(skb, core::ptr::null_mut())
+        };
+        match result {
+            r if r < 0 => Err(Error::from_errno(r)),
+            0 => Ok(()),
+            r if r as u32 == bindings::NET_XMIT_CN => Ok(()),
+            _ => Err(kernel::error::code::ENOBUFS),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sockets, and families of sockets.
+//!
+//! C header: [`include/net/sock.h`](srctree/include/net/sock.h)
+//!
+//! # The send buffer
+//!
+//! `sk_wmem_alloc` counts the bytes of packets that are charged to a socket, and also keeps the
+//! memory of the socket alive: it starts at 1, and the socket is freed when it comes to 0. A writer
+//! may send as long as fewer than `sk_sndbuf` bytes are charged, so one packet may go beyond it.
+//! When packets are released the socket's write-space callback wakes writers once less than half of
+//! the buffer is in use.
+//!
+//! # Making a family
+//!
+//! 1. Implement [`Family`] for a type. Its associated type [`Family::Data`] is what each socket
+//!    keeps; it lies behind the `struct sock`.
+//! 2. Keep one `static` [`Protocol`] for it and return that from [`Family::protocol`].
+//! 3. Keep a [`Registration`] in the module. While it lives `socket(2)` makes sockets of the family.
+//!
+//! Sockets of a family are freed by RCU (`SOCK_RCU_FREE`), so a packet handler may look one up in a
+//! [`SockTable`] without taking a reference. Each socket pins the module, and so does each packet
+//! that is charged to one.
+
+mod family;
+pub mod msg;
+mod table;
+mod vtable;
+
+pub use self::{
+    family::{
+        Create,
+        Family,
+        Ioctl,
+        Protocol,
+        Registration, //
+    },
+    msg::{
+        RecvMsg,
+        SendMsg, //
+    },
+    table::SockTable,
+};
+
+use crate::{
+    bindings,
+    net::Namespace,
+    skb::{
+        DropReason,
+        SharedSkBuff,
+        SkBuff, //
+    },
+};
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::Error,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A socket of any family: `struct sock`, borrowed.
+///
+/// # Invariants
+///
+/// The socket has not been freed, and is not freed while it is borrowed: somebody holds a
+/// reference or a charge, or RCU is read-locked and the socket is freed by RCU.
+#[repr(transparent)]
+pub struct Sock(Opaque<bindings::sock>);
+
+// SAFETY: The methods are those that C calls without the socket lock.
+unsafe impl Sync for Sock {}
+
+impl Sock {
+    /// Borrows a socket from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` fulfils the type invariants for the whole of `'a`.
+    #[inline(always)]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::sock) -> &'a Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function; the layouts are the same.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Returns the pointer that C knows.
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut bindings::sock {
+        self.0.get()
+    }
+
+    /// The namespace that the socket lives in: `sock_net`.
+    #[inline]
+    pub fn net(&self) -> &Namespace {
+        // SAFETY: The socket is valid, and pins its namespace, by the type invariant.
+        unsafe { Namespace::from_raw((*self.as_ptr()).__sk_common.skc_net.net) }
+    }
+
+    /// Bytes of packets that are charged to the send buffer: `sk_wmem_alloc_get`.
+    #[inline]
+    pub fn wmem_alloc(&self) -> u32 {
+        // SAFETY: The socket is valid by the type invariant; read once, as `refcount_read` does.
+        let raw = unsafe {
+            (&raw const (*self.as_ptr()).sk_wmem_alloc.refs.counter).read_volatile()
+        };
+        // One is the socket's own.
+        (raw - 1) as u32
+    }
+
+    /// Size of the send buffer in bytes: `sk_sndbuf`.
+    #[inline]
+    pub fn sndbuf(&self) -> u32 {
+        // SAFETY: The socket is valid by the type invariant; read once, as READ_ONCE does.
+        unsafe { (&raw const (*self.as_ptr()).sk_sndbuf).read_volatile() as u32 }
+    }
+
+    /// What SO_PRIORITY has set.
+    #[inline]
+    pub fn priority(&self) -> u32 {
+        // SAFETY: As in `sndbuf`.
+        unsafe { (&raw const (*self.as_ptr()).sk_priority).read_volatile() }
+    }
+
+    /// What SO_MARK has set.
+    #[inline]
+    pub fn mark(&self) -> u32 {
+        // SAFETY: As in `sndbuf`.
+        unsafe { (&raw const (*self.as_ptr()).sk_mark).read_volatile() }
+    }
+
+    /// The device that the socket is bound to, or 0: `sk_bound_dev_if`.
+    #[inline]
+    pub fn bound_dev_if(&self) -> i32 {
+        // SAFETY: As in `sndbuf`.
+        unsafe { (&raw const (*self.as_ptr()).__sk_common.skc_bound_dev_if).read_volatile() }
+    }
+
+    /// Sets the device that the socket is bound to; the caller holds the socket's lock.
+    #[inline]
+    fn set_bound_dev_if(&self, ifindex: i32) {
+        // SAFETY: As in `sndbuf`; written once, as WRITE_ONCE does.
+        unsafe {
+            (&raw mut (*self.as_ptr()).__sk_common.skc_bound_dev_if).write_volatile(ifindex)
+        };
+    }
+
+    /// Reports an error: the next call that looks returns it, once, and who sleeps is woken.
+    ///
+    /// C: [`sk_error_report`](srctree/net/core/sock.c)
+    pub fn report_error(&self, error: Error) {
+        // SAFETY: The socket is valid by the type invariant; written once, as WRITE_ONCE does.
+        unsafe {
+            (&raw mut (*self.as_ptr()).sk_err).write_volatile(-error.to_errno());
+            bindings::sk_error_report(self.as_ptr());
+        }
+    }
+
+    /// Allocates a packet that is charged to the send buffer from the beginning, with `headroom`
+    /// bytes for headers and room for `size` behind them.
+    ///
+    /// Sleeps until the send buffer has room unless `dontwait`. Context: process, without the
+    /// socket's lock.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is no room, at once or after SO_SNDTIMEO; `EINTR` or `ERESTARTSYS` for a
+    /// signal; `EPIPE` after shutdown; the error that was reported to the socket; `EMSGSIZE` and
+    /// `ENOBUFS` if there is no memory for that much.
+    ///
+    /// C: [`sock_alloc_send_skb`](srctree/include/net/sock.h)
+    pub fn alloc_send_skb(&self, headroom: usize, size: usize, dontwait: bool) -> Result<SkBuff> {
+        let total = headroom.checked_add(size).ok_or(EMSGSIZE)?;
+        let mut err = 0;
+        // SAFETY: The socket is valid by the type invariant, and the caller may sleep.
+        let skb = unsafe {
+            bindings::sock_alloc_send_pskb(
+                self.as_ptr(),
+                total as c_ulong,
+                0,
+                dontwait.into(),
+                &mut err,
+                0,
+            )
+        };
+        let skb = NonNull::new(skb).ok_or_else(|| Error::from_errno(err))?;
+        // SAFETY: A new packet has one reference, and it was given to us.
+        let mut skb = unsafe { SkBuff::from_raw(skb) };
+        if let Err(e) = skb.reserve(headroom) {
+            skb.consume();
+            return Err(e);
+        }
+        Ok(skb)
+    }
+
+    /// Puts a packet into the receive queue, charged to the receive buffer, and wakes readers.
+    ///
+    /// Context: any but hard interrupt.
+    ///
+    /// # Errors
+    ///
+    /// Gives the packet back with the reason why it has to be dropped: the buffer is full, or a
+    /// socket filter does not want it.
+    ///
+    /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
+    pub fn queue_rcv_skb(&self, skb: SkBuff) -> Result<(), (SkBuff, DropReason)> {
+        let skb = skb.into_raw();
+        // SAFETY: The socket and the packet are valid. On success the queue has the reference, on
+        // failure it is still ours.
+        let reason = unsafe { bindings::sock_queue_rcv_skb_reason(self.as_ptr(), skb.as_ptr()) };
+        if reason == bindings::skb_drop_reason_SKB_NOT_DROPPED_YET {
+            return Ok(());
+        }
+        // SAFETY: As above.
+        Err((
+            unsafe { SkBuff::from_raw(skb) },
+            DropReason::from_raw(reason),
+        ))
+    }
+
+    /// Takes the next packet out of the receive queue, or looks at it if `flags` have MSG_PEEK.
+    ///
+    /// Sleeps until there is one unless `flags` have MSG_DONTWAIT. Context: process.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`, `EINTR` or `ERESTARTSYS`, the error that was reported to the socket.
+    ///
+    /// C: [`skb_recv_datagram`](srctree/net/core/datagram.c)
+    pub fn recv_datagram(&self, flags: u32) -> Result<Option<SharedSkBuff>> {
+        let mut err = 0;
+        // SAFETY: The socket is valid by the type invariant, and the caller may sleep.
+        let skb = unsafe { bindings::skb_recv_datagram(self.as_ptr(), flags, &mut err) };
+        match NonNull::new(skb) {
+            // SAFETY: One reference was given to us.
+            Some(skb) => Ok(Some(unsafe { SharedSkBuff::from_raw(skb) })),
+            None if err == 0 => Ok(None),
+            None => Err(Error::from_errno(err)),
+        }
+    }
+
+    /// Bytes in the first packet of the receive queue, or 0: what SIOCINQ tells for datagrams.
+    pub fn first_packet_len(&self) -> usize {
+        // SAFETY: The socket is valid by the type invariant.
+        unsafe { bindings::skb_queue_first_len(&raw mut (*self.as_ptr()).sk_receive_queue) as usize }
+    }
+
+    /// Takes the socket's lock, which serialises calls from user space: `lock_sock`.
+    ///
+    /// Context: process; sleeps.
+    pub fn lock(&self) -> SockGuard<'_> {
+        // SAFETY: The socket is valid by the type invariant.
+        unsafe { bindings::lock_sock(self.as_ptr()) };
+        SockGuard(self)
+    }
+}
+
+/// The lock of a socket, held.
+#[must_use]
+pub struct SockGuard<'a>(&'a Sock);
+
+impl SockGuard<'_> {
+    /// Binds the socket to a device; 0 unbinds it.
+    pub fn bind_to_device(&mut self, ifindex: i32) {
+        self.0.set_bound_dev_if(ifindex);
+    }
+}
+
+impl Drop for SockGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The lock was taken when the guard was made.
+        unsafe { bindings::release_sock(self.0.as_ptr()) };
+    }
+}
+
+/// A socket of one family, with its data behind the `struct sock`.
+///
+/// # Invariants
+///
+/// As [`Sock`]; and `data` is initialised.
+#[repr(C)]
+pub struct Socket<F: Family> {
+    sk: Sock,
+    data: F::Data,
+}
+
+impl<F: Family> Socket<F> {
+    /// Borrows a socket from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` fulfils the type invariants for the whole of `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::sock) -> &'a Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function: `sk` is the first field.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// What the family keeps for the socket.
+    #[inline(always)]
+    pub fn data(&self) -> &F::Data {
+        &self.data
+    }
+}
+
+impl<F: Family> Deref for Socket<F> {
+    type Target = Sock;
+
+    #[inline(always)]
+    fn deref(&self) -> &Sock {
+        &self.sk
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A family of sockets and its registration: `struct proto`, `struct proto_ops`,
+//! `struct net_proto_family`.
+
+use super::{
+    vtable,
+    RecvMsg,
+    SendMsg,
+    Socket, //
+};
+use crate::{
+    bindings,
+    net::Namespace, //
+};
+use core::{
+    marker::PhantomData,
+    pin::Pin, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    str::CStr,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    },
+    types::Opaque,
+    ThisModule, //
+};
+
+/// What `socket(2)` asks for.
+pub struct Create<'a> {
+    /// The namespace of the new socket.
+    pub net: &'a Namespace,
+    /// `SOCK_DGRAM` and so on.
+    pub kind: i32,
+    /// The third argument.
+    pub protocol: i32,
+    /// The kernel asks, not a program.
+    pub kern: bool,
+}
+
+/// A question that ioctl asks and an integer answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ioctl {
+    /// SIOCOUTQ: bytes that were sent and not released yet.
+    OutQ,
+    /// SIOCINQ: bytes that can be received at once.
+    InQ,
+}
+
+/// A family of datagram sockets. All callbacks run in process context and may sleep; none holds
+/// the socket's lock unless it takes it.
+pub trait Family: Sized + 'static {
+    /// What each socket keeps. It is dropped when the socket is freed: after the last reference and
+    /// the last charged packet are gone, in softirq.
+    type Data: Send + Sync;
+
+    /// What all sockets of the family share.
+    type Context: Send + Sync;
+
+    /// The name in `/proc/net/protocols`.
+    const NAME: &'static CStr;
+
+    /// Returns the `static` that belongs to this family.
+    fn protocol() -> &'static Protocol<Self>;
+
+    /// A socket is made. Returns its data.
+    ///
+    /// # Errors
+    ///
+    /// `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`, `EPERM`.
+    fn create(context: &Self::Context, args: &Create<'_>) -> Result<Self::Data>;
+
+    /// The last file of the socket was closed. When this returns nobody finds the socket any more.
+    fn release(sk: &Socket<Self>);
+
+    /// `bind(2)`: `addr` is what the program has passed.
+    fn bind(sk: &Socket<Self>, addr: &[u8]) -> Result;
+
+    /// `getsockname(2)`, or `getpeername(2)` if `peer`: writes the address and returns its length.
+    fn getname(sk: &Socket<Self>, addr: &mut [u8], peer: bool) -> Result<usize>;
+
+    /// `sendmsg(2)` and its relatives: returns how many bytes were sent.
+    fn sendmsg(sk: &Socket<Self>, msg: &mut SendMsg<'_>) -> Result<usize>;
+
+    /// `recvmsg(2)` and its relatives: returns what the call returns.
+    fn recvmsg(sk: &Socket<Self>, msg: &mut RecvMsg<'_>) -> Result<usize>;
+
+    /// `ioctl(2)`.
+    fn ioctl(sk: &Socket<Self>, cmd: Ioctl) -> Result<u32>;
+}
+
+/// What C knows of a family: a `static` of the driver.
+///
+/// # Invariants
+///
+/// `proto` and `ops` do not change while `context` is not null. `context` is null, or points to
+/// the context in a live [`Registration`].
+pub struct Protocol<F: Family> {
+    proto: Opaque<bindings::proto>,
+    ops: Opaque<bindings::proto_ops>,
+    family: Opaque<bindings::net_proto_family>,
+    context: Atomic<*mut c_void>,
+    _family: PhantomData<F>,
+}
+
+// SAFETY: What is in there is made for all CPUs; it changes only while it is not registered.
+unsafe impl<F: Family> Sync for Protocol<F> {}
+
+impl<F: Family> Protocol<F> {
+    /// Makes one that is not registered.
+    pub const fn new() -> Self {
+        Self {
+            proto: Opaque::zeroed(),
+            ops: Opaque::zeroed(),
+            family: Opaque::zeroed(),
+            context: Atomic::new(core::ptr::null_mut()),
+            _family: PhantomData,
+        }
+    }
+
+    pub(super) fn proto(&self) -> *mut bindings::proto {
+        self.proto.get()
+    }
+
+    pub(super) fn ops(&self) -> *const bindings::proto_ops {
+        self.ops.get()
+    }
+
+    /// Returns what the sockets share, or `None` if the family is not registered.
+    pub(super) fn context(&self) -> Option<&F::Context> {
+        // SAFETY: By the type invariant; a registration ends only when the module goes, and then no
+        // callback of the family runs: each holds a reference to the module.
+        unsafe { self.context.load(Acquire).cast::<F::Context>().as_ref() }
+    }
+}
+
+impl<F: Family> Default for Protocol<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The registration of a family. Keep it in the module: dropped, no socket can be made any more.
+///
+/// # Invariants
+///
+/// The protocol of `F` is registered under the number `family`.
+#[pin_data(PinnedDrop)]
+pub struct Registration<F: Family> {
+    family: i32,
+    context: Pin<KBox<F::Context>>,
+}
+
+// SAFETY: The lists of protocols and families have their own locks; the context is shared.
+unsafe impl<F: Family> Send for Registration<F> {}
+// SAFETY: As above.
+unsafe impl<F: Family> Sync for Registration<F> {}
+
+impl<F: Family> Registration<F> {
+    /// Registers the family under the number `family`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is no such number; `EEXIST` if another family has it; `EBUSY` if this one
+    /// is registered already; `ENOBUFS`, `ENOMEM`.
+    ///
+    /// C: [`sock_register`](srctree/net/socket.c), `proto_register`
+    pub fn register(
+        module: &'static ThisModule,
+        family: i32,
+        context: F::Context,
+    ) -> Result<Self> {
+        if !(1..bindings::AF_MAX as i32).contains(&family) {
+            return Err(EINVAL);
+        }
+        let protocol = F::protocol();
+        let context = KBox::pin(context, GFP_KERNEL)?;
+        let ptr: *const F::Context = &*context;
+        // Whoever comes second must not write to what the first one has registered.
+        if protocol
+            .context
+            .cmpxchg(
+                core::ptr::null_mut(),
+                ptr.cast_mut().cast(),
+                kernel::sync::atomic::Full,
+            )
+            .is_err()
+        {
+            return Err(EBUSY);
+        }
+        // SAFETY: Nothing is registered, so nobody reads them.
+        let registered = unsafe {
+            protocol
+                .proto
+                .get()
+                .write(vtable::proto::<F>(module.as_ptr()));
+            protocol
+                .ops
+                .get()
+                .write(vtable::ops::<F>(module.as_ptr(), family));
+            protocol
+                .family
+                .get()
+                .write(vtable::family::<F>(module.as_ptr(), family));
+            Self::add(protocol)
+        };
+        if let Err(e) = registered {
+            protocol.context.store(core::ptr::null_mut(), Release);
+            return Err(e);
+        }
+        // INVARIANT: It is registered.
+        Ok(Self { family, context })
+    }
+
+    /// # Safety
+    ///
+    /// The protocol is filled in, and not registered.
+    unsafe fn add(protocol: &'static Protocol<F>) -> Result {
+        // SAFETY: By the requirements of this function; the protocol is static.
+        unsafe {
+            to_result(bindings::proto_register(protocol.proto.get(), 1))?;
+            let result = to_result(bindings::sock_register(protocol.family.get()));
+            if result.is_err() {
+                bindings::proto_unregister(protocol.proto.get());
+            }
+            result
+        }
+    }
+
+    /// What the sockets of the family share.
+    pub fn context(&self) -> &F::Context {
+        &self.context
+    }
+}
+
+#[pinned_drop]
+impl<F: Family> PinnedDrop for Registration<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let protocol = F::protocol();
+        // SAFETY: It is registered by the type invariant. The module is going, so no socket is left;
+        // the barrier waits for those that RCU is still freeing.
+        unsafe {
+            bindings::sock_unregister(self.family);
+            bindings::rcu_barrier();
+            bindings::proto_unregister(protocol.proto.get());
+        }
+        protocol.context.store(core::ptr::null_mut(), Relaxed);
+    }
+}

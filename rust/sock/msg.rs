@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Messages between a program and a socket: `struct msghdr`.
+//!
+//! C header: [`include/linux/socket.h`](srctree/include/linux/socket.h)
+
+use super::Sock;
+use crate::{
+    bindings,
+    skb::Skb, //
+};
+use core::slice;
+use kernel::{
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*, //
+};
+
+/// Flags of `sendmsg(2)` and `recvmsg(2)`.
+pub mod flags {
+    use crate::bindings;
+
+    /// Do not sleep.
+    pub const DONTWAIT: u32 = bindings::MSG_DONTWAIT;
+    /// Out-of-band data.
+    pub const OOB: u32 = bindings::MSG_OOB;
+    /// Look, and leave it in the queue.
+    pub const PEEK: u32 = bindings::MSG_PEEK;
+    /// Return the length of the packet even if the buffer is shorter.
+    pub const TRUNC: u32 = bindings::MSG_TRUNC;
+    /// Take a packet from the error queue.
+    pub const ERRQUEUE: u32 = bindings::MSG_ERRQUEUE;
+}
+
+/// A message that a program sends.
+///
+/// # Invariants
+///
+/// The message is that of a running `sendmsg`.
+pub struct SendMsg<'a> {
+    msg: &'a mut bindings::msghdr,
+    len: usize,
+}
+
+impl<'a> SendMsg<'a> {
+    /// # Safety
+    ///
+    /// `msg` is the message of a running `sendmsg`, and nobody else uses it for `'a`.
+    pub(super) unsafe fn from_raw(msg: *mut bindings::msghdr, len: usize) -> Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function.
+        Self {
+            msg: unsafe { &mut *msg },
+            len,
+        }
+    }
+
+    /// Bytes to send.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The [flags] of the call.
+    #[inline]
+    pub fn flags(&self) -> u32 {
+        self.msg.msg_flags
+    }
+
+    /// The destination, as the program has passed it, or `None`.
+    #[inline]
+    pub fn name(&self) -> Option<&[u8]> {
+        if self.msg.msg_name.is_null() {
+            return None;
+        }
+        // SAFETY: The core has copied that many bytes.
+        Some(unsafe {
+            slice::from_raw_parts(self.msg.msg_name.cast(), self.msg.msg_namelen as usize)
+        })
+    }
+
+    /// The bytes.
+    #[inline]
+    pub fn data(&mut self) -> &mut IovIterSource<'a> {
+        // SAFETY: The iterator of a `sendmsg` is a source.
+        unsafe { IovIterSource::from_raw(&raw mut self.msg.msg_iter) }
+    }
+}
+
+/// A message that a program receives.
+///
+/// # Invariants
+///
+/// The message is that of a running `recvmsg`.
+pub struct RecvMsg<'a> {
+    msg: &'a mut bindings::msghdr,
+    len: usize,
+    flags: u32,
+}
+
+impl<'a> RecvMsg<'a> {
+    /// # Safety
+    ///
+    /// `msg` is the message of a running `recvmsg`, and nobody else uses it for `'a`.
+    pub(super) unsafe fn from_raw(msg: *mut bindings::msghdr, len: usize, flags: c_int) -> Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function.
+        Self {
+            msg: unsafe { &mut *msg },
+            len,
+            flags: flags as u32,
+        }
+    }
+
+    /// Room in the program's buffer, in bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The [flags] of the call.
+    #[inline]
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// Tells the program that the packet was longer than its buffer.
+    pub fn set_truncated(&mut self) {
+        self.msg.msg_flags |= bindings::MSG_TRUNC;
+    }
+
+    /// Tells the program where the packet came from, if it wants to know.
+    pub fn set_name(&mut self, addr: &[u8]) {
+        const STORAGE: usize = size_of::<bindings::__kernel_sockaddr_storage>();
+
+        if self.msg.msg_name.is_null() {
+            return;
+        }
+        let len = addr.len().min(STORAGE);
+        // SAFETY: The core provides a `sockaddr_storage`.
+        unsafe { self.msg.msg_name.cast::<u8>().copy_from(addr.as_ptr(), len) };
+        self.msg.msg_namelen = len as c_int;
+    }
+
+    /// Adds the control messages that any packet may have: time stamp, drop count, mark, ...
+    ///
+    /// C: [`sock_recv_cmsgs`](srctree/include/net/sock.h)
+    pub fn set_cmsgs(&mut self, sk: &Sock, skb: &Skb) {
+        // SAFETY: All three are valid.
+        unsafe { bindings::sock_recv_cmsgs(self.msg, sk.as_ptr(), skb.as_ptr()) };
+    }
+
+    /// Where the bytes go.
+    #[inline]
+    pub fn data(&mut self) -> &mut IovIterDest<'a> {
+        // SAFETY: The iterator of a `recvmsg` is a destination.
+        unsafe { IovIterDest::from_raw(&raw mut self.msg.msg_iter) }
+    }
+}

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Places, messages and small helpers that every part of the lab shares.
+
+lab_dir=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+checkout=$(readlink -f "$lab_dir/../..")
+cache=${WREN_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set, and neither is WREN_CACHE}/.cache}/wren}
+case $cache in
+/*) ;;
+*) cache=$PWD/$cache ;;
+esac
+
+# What the lab is made of.
+suite=trixie
+series=7.3
+
+say() {
+	printf 'lab: %s\n' "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+# In a recipe: say in one sentence why the step cannot be made. The sentence stands at the end of the step's log and
+# is what the person sees first.
+fail() {
+	printf '%s\n' "$*" | tee "${reason:-/dev/null}" >&2
+	exit 1
+}
+
+# The short name of a set of inputs: what stands on standard input, comments left out.
+hash_inputs() {
+	sed -e '/^[[:space:]]*#/d' -e '/^[[:space:]]*$/d' | sha256sum | cut -c1-12
+}
+
+package_list() {
+	sed -e 's/#.*//' "$lab_dir/packages" | tr -s ' \t\n' '\n\n\n' | sed '/^$/d' | sort
+}
+
+# A line "name=value" of a finished step.
+info_of() {
+	sed -n "s/^$2=//p" "$1/info" 2>/dev/null
+}
+
+# Runs a command as root of a private mount namespace, so that no mount is ever seen outside of it. Somebody who is not
+# root gets a user namespace, where the range of /etc/subuid stands for the other users of the tree.
+# With replace=exec this shell becomes the command.
+as_root() {
+	local user=()
+	[[ $EUID -eq 0 ]] || user=(--user --map-root-user --map-auto)
+	${replace:-} unshare "${user[@]}" --mount --propagation private -- "$@"
+}
+
+# Deletes trees of the cache: their files may belong to other users of the namespace.
+remove_trees() {
+	[[ $# -eq 0 ]] || as_root rm -rf --one-file-system -- "$@"
+}

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Step "root": a Debian tree with the toolchain, QEMU and all that runs inside the VM.
+
+root_inputs() {
+	printf '%s\n' "$suite"
+	cat "$lab_dir/packages" "$lab_dir/root.sh"
+}
+
+root_make() {
+	local work=$1 mirror tree=$1/tree
+	mirror=$(find_mirror "$work")
+	printf 'mirror: %s\n' "$mirror"
+	mkdir -m 755 "$tree"
+	# The host's proxy, if it has one, is not known inside.
+	local proxy
+	proxy=$(apt-config dump --format '%f "%v";%n' Acquire::http::Proxy Acquire::https::Proxy)
+	as_root mmdebstrap --mode=root --variant=apt --format=directory --architectures=amd64 \
+		--include="$(package_list | paste -sd,)" \
+		--dpkgopt=force-unsafe-io \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--aptopt='Apt::Install-Recommends "false"' \
+		--aptopt='Acquire::Languages "none"' \
+		${proxy:+--aptopt="$proxy"} \
+		--customize-hook="sh $lab_dir/root-hook \"\$1\"" \
+		"$suite" "$tree" - <<<"$(apt_sources "$mirror")"
+	# What other steps are keyed by: they need not be made again when a tool is added that does not compile kernels.
+	toolchain_of "$tree" >"$work/toolchain"
+	printf 'mirror=%s\n' "$mirror" >>"$work/info"
+}
+
+toolchain_of() {
+	as_root chroot "$1" dpkg-query -W -f '${Package} ${Version}\n' \
+		binutils bindgen clang-19 gcc-14 libc6-dev lld-19 llvm-19 make pahole rust-src rustc | sort
+}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The test programs: which there are, which tests each has, and which of them were asked for."""
+
+import fnmatch
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "build" / "selftests"
+
+
+class Trouble(Exception):
+    """Something that keeps the tests from running; its text is for a person."""
+
+
+@dataclass
+class Program:
+    """A program of selftests/suites, and its tests by the names that it prints."""
+
+    name: str
+    kernels: str
+    tests: list[str] = field(default_factory=list)
+
+    def runs_on(self, kernel):
+        """Whether it has anything to do there."""
+        return self.kernels in ("all", kernel)
+
+
+def build(log):
+    """Build the selftests in the toolchain root of the lab."""
+    command = [ROOT / "scripts/lab/enter", "make", "-s", "-C", "selftests"]
+    with open(log, "w", encoding="utf-8") as file:
+        result = subprocess.run(
+            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, check=False
+        )
+    if result.returncode:
+        tail = Path(log).read_text(encoding="utf-8").strip().splitlines()[-15:]
+        raise Trouble("the selftests do not build:\n  " + "\n  ".join(tail))
+
+
+def _list_c(output):
+    """
+    The harness prints columns: fixture, variant, test. Each test of a fixture runs for each of
+    its variants.
+    """
+    names = []
+    for block in "".join(line + "\n" for line in output.splitlines()[1:]).split("-" * 80 + "\n"):
+        rows = [
+            (line[:20].strip(), line[21:46].strip(), line[47:].strip())
+            for line in block.splitlines()
+        ]
+        fixture = next((row[0] for row in rows if row[0]), "global")
+        variants = [row[1] for row in rows if row[1]] or [""]
+        tests = [row[2] for row in rows if row[2]]
+        names += [
+            ".".join(filter(None, (fixture, variant, test)))
+            for variant in variants
+            for test in tests
+        ]
+    return names
+
+
+def _list_tests(name):
+    """The tests of a program, in the order in which they run."""
+    for file in (BUILT / name, BUILT / f"{name}.sh", BUILT / f"{name}.py"):
+        if file.exists():
+            break
+    else:
+        raise Trouble(f"selftests/suites names {name}, and there is no such program")
+    env = dict(os.environ, PYTHONPATH=str(BUILT / "lib"), PYTHONDONTWRITEBYTECODE="1")
+    command = ["python3", file, "-l"] if file.suffix == ".py" else [file, "-l"]
+    result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    if file.suffix:
+        names = result.stdout.split()
+    else:
+        names = _list_c(result.stderr)
+    if not names:
+        raise Trouble(f"{file} lists no tests: {result.stderr.strip()}")
+    return names
+
+
+def matches(pattern, program, test):
+    """
+    Whether --filter means that test: a glob for "program:test", for the program or for the test;
+    or, without wildcards, any part of "program:test".
+    """
+    full = f"{program}:{test}"
+    if any(char in pattern for char in "*?["):
+        return any(fnmatch.fnmatchcase(name, pattern) for name in (full, program, test))
+    return pattern in full
+
+
+def programs(pattern=None):
+    """All programs with those of their tests that were asked for."""
+    found = []
+    for line in (BUILT / "suites").read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        tests = _list_tests(words[0])
+        if pattern:
+            tests = [test for test in tests if matches(pattern, words[0], test)]
+        if tests:
+            found.append(Program(words[0], words[1], tests))
+    return found
+
+
+def plan_argument(program):
+    """What run.sh has to be told: the program, and the tests if not all of them are wanted."""
+    if program.tests == _list_tests(program.name):
+        return program.name
+    return f"{program.name}:{','.join(program.tests)}"

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Boots a VM, runs one command in it and reports how that went.
+
+Runs inside the lab; scripts/vm calls it. /out is the log directory, shared with the guest.
+"""
+
+import argparse
+import os
+import pathlib
+import secrets
+import selectors
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import gate
+
+LIMIT_REACHED = 124
+VM_FAILED = 125
+KERNEL_COMPLAINED = 126
+
+OUT = pathlib.Path("/out")
+
+# What each kernel needs on its command line beyond the common part.
+KERNELS = {
+    "stock": ("/lab/boot/vmlinux", "mitigations=off cryptomgr.notests audit=0"),
+    "debug": ("/lab/debug/vmlinux", "fault_injection_usercopy=0"),
+}
+# Warnings of the boot go to the console, the rest only into the kernel's buffer: a serial port is slow. An oops ends
+# the VM, since what follows it says nothing any more.
+COMMON = "console=ttyS0 loglevel=5 printk.time=1 log_buf_len=8M panic=-1 oops=panic"
+
+
+def say(text):
+    print(f"vm: {text}", file=sys.stderr, flush=True)
+
+
+def qemu_command(args, line_fd, nonce):
+    kernel, extra = KERNELS[args.kernel]
+    append = [COMMON, extra, f"wren.nonce={nonce}", f"wren.limit={max(args.timeout - 20, 5)}"]
+    if not args.kmemleak:
+        append.append("wren.kmemleak=off")
+    command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-name", "wren"]
+    command += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "pc"]
+    command += ["-cpu", "max", "-smp", str(args.cpus), "-m", args.mem]
+    if args.icount:
+        command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+    elif args.accel == "kvm":
+        command += ["-accel", "kvm"]
+    else:
+        command += ["-accel", "tcg,thread=multi"]
+    command += ["-kernel", kernel, "-initrd", "/lab/boot/initramfs.cpio"]
+    command += ["-append", " ".join(append)]
+    command += ["-chardev", "file,id=console,path=/out/console.log", "-serial", "chardev:console"]
+    command += ["-chardev", f"socket,id=line,fd={line_fd}"]
+    command += ["-device", "virtio-serial-pci,max_ports=2"]
+    command += ["-device", "virtserialport,chardev=line,name=wren.line"]
+    share = "local,security_model=none"
+    command += ["-fsdev", f"{share},id=root,path=/,readonly=on,multidevs=remap"]
+    command += ["-device", "virtio-9p-pci,fsdev=root,mount_tag=root"]
+    command += ["-fsdev", f"{share},id=out,path=/out"]
+    command += ["-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
+    for n in range(2):
+        command += ["-netdev", f"hubport,id=nic{n},hubid=0"]
+        mac = f"52:54:00:77:72:{n:02x}"
+        command += ["-device", f"virtio-net-pci,netdev=nic{n},mac={mac},romfile="]
+    return command + shlex.split(args.qemu_opts)
+
+
+class Line:
+    """The guest's end of the conversation: output of the command, with marks in it.
+
+    A mark is NUL "wren:<nonce>:<text>" newline; a command cannot know the nonce.
+    """
+
+    def __init__(self, nonce, output):
+        self.prefix = f"\0wren:{nonce}:".encode()
+        self.output = output
+        self.pending = b""
+
+    def feed(self, data):
+        """Passes output on; returns the marks that were complete."""
+        self.pending += data
+        marks = []
+        while True:
+            at = self.pending.find(self.prefix)
+            end = self.pending.find(b"\n", at) if at >= 0 else -1
+            if end < 0:
+                break
+            self.emit(self.pending[:at])
+            marks.append(self.pending[at + len(self.prefix) : end].decode())
+            self.pending = self.pending[end + 1 :]
+        # What may still become a mark waits, the rest goes out.
+        keep = self.pending.find(b"\0")
+        if keep >= 0 and self.pending[keep:].startswith(self.prefix[: len(self.pending) - keep]):
+            self.emit(self.pending[:keep])
+            self.pending = self.pending[keep:]
+        else:
+            self.flush()
+        return marks
+
+    def flush(self):
+        self.emit(self.pending)
+        self.pending = b""
+
+    def emit(self, data):
+        if data:
+            self.output.write(data)
+            self.output.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+
+class Run:
+    """One boot. After run(): status of the command or None, and why it ended."""
+
+    def __init__(self, args):
+        self.args = args
+        self.status = None
+        self.reached = "booting"
+        self.limit_reached = False
+        self.started = time.monotonic()
+        self.command_started = None
+        self.command_ended = None
+
+    def run(self):
+        nonce = secrets.token_hex(8)
+        ours, theirs = socket.socketpair()
+        with (OUT / "output.log").open("wb") as output, (OUT / "qemu.log").open("wb") as log:
+            qemu = subprocess.Popen(
+                qemu_command(self.args, theirs.fileno(), nonce),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+            theirs.close()
+            try:
+                self.listen(ours, Line(nonce, output))
+            finally:
+                qemu.kill()
+                qemu.wait()
+                ours.close()
+
+    def listen(self, sock, line):
+        deadline = self.started + self.args.timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            while self.reached != "end":
+                if not selector.select(max(0, deadline - time.monotonic())):
+                    self.limit_reached = True
+                    break
+                try:
+                    data = sock.recv(65536)
+                except ConnectionResetError:
+                    data = b""
+                if not data:
+                    break
+                for mark in line.feed(data):
+                    self.note(mark)
+                if time.monotonic() >= deadline and self.reached != "end":
+                    self.limit_reached = True
+                    break
+        line.flush()
+
+    def note(self, mark):
+        now = time.monotonic()
+        self.reached, _, value = mark.partition(" ")
+        if self.reached == "start":
+            self.command_started = now
+        elif self.reached == "status":
+            self.command_ended = now
+            self.status = int(value)
+
+    def times(self):
+        if self.command_started is None:
+            return f"{time.monotonic() - self.started:.1f} s"
+        end = self.command_ended or time.monotonic()
+        return (
+            f"boot {self.command_started - self.started:.1f} s, "
+            f"command {end - self.command_started:.1f} s"
+        )
+
+
+def tail(path, lines=15):
+    try:
+        text = path.read_text(errors="replace").rstrip().splitlines()
+    except FileNotFoundError:
+        return
+    for row in text[-lines:]:
+        print(f"  | {row}", file=sys.stderr)
+
+
+def verdict(run):
+    """Says what went wrong, if something did, and returns the exit status."""
+    where = os.environ.get("WREN_LOG_DIR", "/out")
+    complaints = gate.complaints(OUT)
+    if complaints:
+        say(f"the kernel complained {len(complaints)} time(s):")
+        for complaint in complaints:
+            print(complaint, file=sys.stderr)
+    if run.limit_reached:
+        doing = {"booting": "it had not booted", "start": "the command was still running"}
+        what = doing.get(run.reached, "looking for memory leaks")
+        say(f"time limit of {run.args.timeout} s reached: {what}")
+        tail(OUT / ("output.log" if run.reached == "start" else "console.log"))
+        say(f"logs are in {where} (stuck.txt: who waited for what)")
+        return LIMIT_REACHED
+    if complaints:
+        ended = "the VM died" if run.status is None else f"the command's exit status was {run.status}"
+        say(f"{ended}; logs are in {where}")
+        return KERNEL_COMPLAINED
+    if run.reached != "end":
+        say(f"the VM ended while it was {'booting' if run.status is None else 'shutting down'}")
+        tail(OUT / "qemu.log")
+        tail(OUT / "console.log")
+        say(f"logs are in {where}")
+        return VM_FAILED
+    return run.status
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kernel", choices=KERNELS, required=True)
+    parser.add_argument("--accel", choices=["kvm", "tcg"], required=True)
+    parser.add_argument("--cpus", type=int, required=True)
+    parser.add_argument("--mem", required=True)
+    parser.add_argument("--timeout", type=int, required=True)
+    parser.add_argument("--icount", action="store_true")
+    parser.add_argument("--no-kmemleak", dest="kmemleak", action="store_false")
+    parser.add_argument("--qemu-opts", default="")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(128 + number))
+    run = Run(args)
+    try:
+        run.run()
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    status = verdict(run)
+    how = "instruction counting" if args.icount else args.accel
+    say(f"{args.kernel} kernel, {how}: {run.times()}, exit status {status}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

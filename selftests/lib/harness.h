@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The kernel's kselftest harness, with what all tests of sockets share. */
+#ifndef WREN_TEST_HARNESS_H
+#define WREN_TEST_HARNESS_H
+
+#include "kselftest_harness.h"
+
+#include "sock.h"
+
+/* A kernel with KASAN on an emulated machine is slow, not broken. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 90
+
+/* For FIXTURE_SETUP: the link, or the test is skipped. */
+#define SETUP_LINK(link, kind) do {					\
+	int ret_ = link_setup(link, kind);				\
+									\
+	if (ret_ == LINK_ABSENT)					\
+		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set"); \
+	ASSERT_EQ(0, ret_);						\
+} while (0)
+
+#endif

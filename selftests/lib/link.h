@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Links for tests: two Ethernet devices in two network namespaces that are
+ * joined by a wire, and a hand on that wire.
+ */
+#ifndef WREN_TEST_LINK_H
+#define WREN_TEST_LINK_H
+
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <stdbool.h>
+
+/* All of these work in the network namespace of the caller: 0 or -errno. */
+int link_add_pair(const char *name, const char *peer, int peer_ns, int queues);
+int link_del(const char *name);
+int link_up(const char *name, bool up);
+int link_mtu(const char *name);
+int link_mac(const char *name, unsigned char mac[ETH_ALEN]);
+bool link_exists(const char *name);
+bool link_running(const char *name);
+/* Mb/s; 0 stops the wire of a wren device, WIRE_FAST takes the limit off */
+int link_speed(const char *name, unsigned int mbps);
+
+#define WIRE_FAST	((unsigned int)-1)
+
+/* Called right before and right after a request is given to the kernel */
+struct link_hook {
+	void (*before)(void);
+	void (*after)(void);
+};
+
+extern struct link_hook link_request_hook;
+
+/* Root qdiscs. tbf lets one packet pass at once, what follows has to wait. */
+int qdisc_pfifo(const char *name, unsigned int packets);
+int qdisc_tbf(const char *name, unsigned int bytes_per_second);
+int qdisc_del(const char *name);
+
+/* A new network namespace; the caller stays where it is. */
+int ns_new(void);
+/* Returns the namespace that the thread was in, which the caller closes. */
+int ns_enter(int ns);
+void ns_leave(int old);
+
+enum link_kind {
+	LINK_WREN,	/* two ends of a wren pair */
+	LINK_PHYS,	/* two NICs with a cable: WREN_PHYS_A, WREN_PHYS_B */
+};
+
+struct end {
+	int ns;
+	int index;
+	char name[IFNAMSIZ];
+	unsigned char mac[ETH_ALEN];
+};
+
+struct link {
+	enum link_kind kind;
+	struct end a;
+	struct end b;
+};
+
+#define LINK_ABSENT	1
+
+/*
+ * Both ends up, with carrier, and the caller in the namespace of end a.
+ * LINK_ABSENT says that this machine has no such link.
+ */
+int link_setup(struct link *link, enum link_kind kind);
+void link_teardown(struct link *link);
+
+/* The wire in the direction from a to b. */
+int wire_stop(struct link *link);
+int wire_slow(struct link *link);
+int wire_run(struct link *link);
+
+/* Microseconds that a packet of so many bytes takes on the slow wire, at least */
+#define WIRE_SLOW_MBPS		1
+#define WIRE_SLOW_USEC(bytes)	((bytes) * 8 / WIRE_SLOW_MBPS)
+
+#endif
