@@ -249,7 +249,7 @@ mod tests {
         drop(rx.pop());
         drop((tx, rx));
         // The only reference is ours again.
-        assert!(item.into_unique_or_drop().is_some());
+        assert!(Arc::into_unique_or_drop(item).is_some());
         Ok(())
     }
 }

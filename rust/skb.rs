@@ -50,6 +50,9 @@ mod meta;
 mod reason;
 mod xmit;
 
+#[cfg(CONFIG_KUNIT)]
+mod tests;
+
 pub use self::{
     claim::OwnerKind,
     dispose::implicit_drops,

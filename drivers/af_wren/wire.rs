@@ -2,6 +2,8 @@
 
 //! What is in a frame: `struct wrenhdr`, see `include/uapi/linux/wren.h`, and the payload.
 
+#[cfg(CONFIG_KUNIT)]
+use kernel::prelude::*;
 use knet::skb::DropReason;
 
 /// Bytes of a `struct wrenhdr`.
@@ -58,7 +60,6 @@ impl Header {
 #[kunit_tests(af_wren_wire)]
 mod tests {
     use super::*;
-    use kernel::prelude::*;
 
     const HEADER: Header = Header {
         source: 0x1122,

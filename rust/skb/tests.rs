@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of packets. Those of claims are named after what must hold in the kernel.
+
+mod claim;
+mod data;

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Claims: who is charged, how much, and when it ends.
+//!
+//! W is the raw `sk_wmem_alloc`, which is 1 without traffic; T is the truesize of the packet; `ws`
+//! counts the calls of the write-space callback.
+
+use crate::{
+    bindings,
+    skb::{
+        OwnerKind,
+        SkBuff, //
+    },
+    sock::Sock,
+};
+use core::ptr;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// Calls of the write-space callback, and W as it was seen in the last one. KUnit runs the cases
+/// of a module one after the other.
+static WS: Atomic<u32> = Atomic::new(0);
+static W_IN_CALLBACK: Atomic<u32> = Atomic::new(0);
+
+/// A socket of the kernel's own UDP whose write-space callback counts.
+struct TestSock(*mut bindings::socket);
+
+impl TestSock {
+    fn new() -> Result<Self> {
+        let mut sock = ptr::null_mut();
+        // SAFETY: The initial namespace is always there.
+        to_result(unsafe {
+            bindings::sock_create_kern(
+                &raw mut bindings::init_net,
+                bindings::AF_INET as c_int,
+                bindings::sock_type_SOCK_DGRAM as c_int,
+                bindings::IPPROTO_UDP as c_int,
+                &mut sock,
+            )
+        })?;
+        // SAFETY: The socket is new and nobody else knows it.
+        unsafe { (*(*sock).sk).sk_write_space = Some(count) };
+        WS.store(0, Relaxed);
+        Ok(Self(sock))
+    }
+
+    fn sk(&self) -> &Sock {
+        // SAFETY: The socket lives as long as `self`.
+        unsafe { Sock::from_raw((*self.0).sk) }
+    }
+
+    fn w(&self) -> u32 {
+        self.sk().wmem_alloc() + 1
+    }
+
+    fn refcnt(&self) -> i32 {
+        // SAFETY: The socket lives as long as `self`.
+        unsafe { (*self.sk().as_ptr()).__sk_common.skc_refcnt.refs.counter }
+    }
+}
+
+impl Drop for TestSock {
+    fn drop(&mut self) {
+        // SAFETY: The socket is ours.
+        unsafe { bindings::sock_release(self.0) };
+    }
+}
+
+/// # Safety
+///
+/// Called as `sk_write_space`.
+unsafe extern "C" fn count(sk: *mut bindings::sock) {
+    WS.add(1, Relaxed);
+    // SAFETY: The caller holds a part of W during the callback.
+    W_IN_CALLBACK.store(unsafe { Sock::from_raw(sk) }.wmem_alloc() + 1, Relaxed);
+}
+
+fn ws() -> u32 {
+    WS.load(Relaxed)
+}
+
+fn packet() -> Result<SkBuff> {
+    let mut skb = SkBuff::alloc(32, 100, GFP_KERNEL)?;
+    skb.put(100)?;
+    Ok(skb)
+}
+
+fn users(skb: &SkBuff) -> i32 {
+    // SAFETY: The packet is valid.
+    unsafe { (*skb.as_ptr()).users.refs.counter }
+}
+
+#[kunit_tests(knet_skb_claim)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c1_a_new_socket_has_w_of_one() -> Result {
+        let sock = TestSock::new()?;
+        assert_eq!((sock.w(), sock.sk().wmem_alloc()), (1, 0));
+        Ok(())
+    }
+
+    #[test]
+    fn c2_set_owner_w_charges_truesize_and_nothing_else() -> Result {
+        let sock = TestSock::new()?;
+        let mut skb = packet()?;
+        let (t, refcnt) = (skb.truesize(), sock.refcnt());
+        assert!(skb.owner_kind() == OwnerKind::None && skb.owner().is_none());
+        skb.set_owner_w(sock.sk());
+        assert_eq!((sock.w(), skb.truesize()), (1 + t, t));
+        assert_eq!((sock.refcnt(), users(&skb), ws()), (refcnt, 1, 0));
+        assert!(skb.owner_kind() == OwnerKind::Write);
+        assert_eq!(skb.owner().map(|sk| sk.as_ptr()), Some(sock.sk().as_ptr()));
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn c6_a_new_owner_releases_the_old_one_first() -> Result {
+        let (a, b) = (TestSock::new()?, TestSock::new()?);
+        let mut skb = packet()?;
+        skb.set_owner_w(a.sk());
+        skb.set_owner_w(b.sk());
+        assert_eq!((a.w(), b.w(), ws()), (1, 1 + skb.truesize(), 1));
+        // The same owner again: the same charge, one call.
+        skb.set_owner_w(b.sk());
+        assert_eq!((b.w(), ws()), (1 + skb.truesize(), 2));
+        skb.consume();
+        assert_eq!(b.w(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn c12_the_last_free_gives_the_bytes_back_and_calls_once() -> Result {
+        let sock = TestSock::new()?;
+        let (mut one, mut two) = (packet()?, packet()?);
+        one.set_owner_w(sock.sk());
+        two.set_owner_w(sock.sk());
+        let (t, before) = (one.truesize(), sock.w());
+        one.consume();
+        assert_eq!((sock.w(), ws()), (before - t, 1));
+        // One byte is still held while the callback runs.
+        assert_eq!(W_IN_CALLBACK.load(Relaxed), before - t + 1);
+        two.drop_with(crate::skb::DropReason::QUEUE_PURGE);
+        assert_eq!((sock.w(), ws()), (1, 2));
+        Ok(())
+    }
+
+    #[test]
+    fn c17_napi_consume_credits_before_it_returns() -> Result {
+        let sock = TestSock::new()?;
+        let mut skb = packet()?;
+        skb.set_owner_w(sock.sk());
+        crate::bh::disabled(|| {
+            skb.napi_consume(64);
+            assert_eq!((sock.w(), ws()), (1, 1));
+        });
+        Ok(())
+    }
+
+    #[test]
+    fn c19_orphan_credits_and_leaves_the_packet_alone() -> Result {
+        let sock = TestSock::new()?;
+        let mut skb = packet()?;
+        skb.set_owner_w(sock.sk());
+        let (t, len) = (skb.truesize(), skb.len());
+        skb.orphan();
+        assert_eq!((sock.w(), ws()), (1, 1));
+        assert!(skb.owner_kind() == OwnerKind::None && skb.owner().is_none());
+        assert_eq!((skb.truesize(), skb.len(), users(&skb)), (t, len, 1));
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn c20_a_second_orphan_and_the_free_change_nothing() -> Result {
+        let sock = TestSock::new()?;
+        let mut skb = packet()?;
+        skb.set_owner_w(sock.sk());
+        skb.orphan();
+        skb.orphan();
+        assert_eq!((sock.w(), ws()), (1, 1));
+        skb.consume();
+        assert_eq!((sock.w(), ws()), (1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn c25_a_clone_carries_no_claim() -> Result {
+        let sock = TestSock::new()?;
+        let mut skb = packet()?;
+        skb.set_owner_w(sock.sk());
+        let w = sock.w();
+        let clone = skb.try_clone(GFP_KERNEL)?;
+        assert!(clone.owner_kind() == OwnerKind::None);
+        assert_eq!((sock.w(), clone.truesize()), (w, skb.truesize()));
+        clone.consume();
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn c26_the_original_decides_when_the_bytes_come_back() -> Result {
+        let sock = TestSock::new()?;
+        let mut skb = packet()?;
+        skb.set_owner_w(sock.sk());
+        let w = sock.w();
+        let (one, two) = (skb.try_clone(GFP_KERNEL)?, skb.try_clone(GFP_KERNEL)?);
+        one.consume();
+        assert_eq!((sock.w(), ws()), (w, 0));
+        skb.consume();
+        assert_eq!((sock.w(), ws()), (1, 1));
+        two.consume();
+        assert_eq!((sock.w(), ws()), (1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn c9_alloc_send_skb_admits_until_the_buffer_is_full() -> Result {
+        let sock = TestSock::new()?;
+        let sk = sock.sk();
+        let mut skbs = KVec::new();
+        // A packet is admitted as long as W - 1 < SB, so the last one may go beyond.
+        while sk.wmem_alloc() < sk.sndbuf() {
+            let before = sock.w();
+            let skb = sk.alloc_send_skb(32, 8192, true)?;
+            assert_eq!(sock.w(), before + skb.truesize());
+            assert_eq!(skb.headroom(), 32);
+            skbs.push(skb, GFP_KERNEL)?;
+        }
+        assert!(sk.alloc_send_skb(32, 1, true).map(|skb| skb.consume()) == Err(EAGAIN));
+        for skb in skbs {
+            skb.consume();
+        }
+        assert_eq!(sock.w(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn c59_the_charge_keeps_a_closed_socket() -> Result {
+        let sock = TestSock::new()?;
+        let mut skb = packet()?;
+        skb.set_owner_w(sock.sk());
+        drop(sock);
+        // No file and no reference is left, but the memory is.
+        let w = skb.owner().map(|sk| sk.wmem_alloc());
+        assert_eq!(w, Some(skb.truesize()));
+        skb.consume();
+        Ok(())
+    }
+}
