@@ -52,7 +52,7 @@ struct Knet {
 impl kernel::InPlaceModule for Knet {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            debugfs <- debugfs::Scope::dir((), c"knet", |_, dir| {
+            debugfs <- debugfs::Scope::dir((), c"knet", |(), dir| {
                 dir.read_only_file(c"implicit_drops", &skb::IMPLICIT_DROPS);
             }),
         }? Error)

@@ -60,7 +60,10 @@ impl<T> Ring<T> {
     fn len(&self) -> u32 {
         // The order of the two loads does not matter to the two ends: each owns one of the
         // indices, and the other one can only move in its favour.
-        self.tail.0.load(Acquire).wrapping_sub(self.head.0.load(Acquire))
+        self.tail
+            .0
+            .load(Acquire)
+            .wrapping_sub(self.head.0.load(Acquire))
     }
 }
 

@@ -104,9 +104,8 @@ impl Sock {
     #[inline]
     pub fn wmem_alloc(&self) -> u32 {
         // SAFETY: The socket is valid by the type invariant; read once, as `refcount_read` does.
-        let raw = unsafe {
-            (&raw const (*self.as_ptr()).sk_wmem_alloc.refs.counter).read_volatile()
-        };
+        let raw =
+            unsafe { (&raw const (*self.as_ptr()).sk_wmem_alloc.refs.counter).read_volatile() };
         // One is the socket's own.
         (raw - 1) as u32
     }
@@ -143,9 +142,7 @@ impl Sock {
     #[inline]
     fn set_bound_dev_if(&self, ifindex: i32) {
         // SAFETY: As in `sndbuf`; written once, as WRITE_ONCE does.
-        unsafe {
-            (&raw mut (*self.as_ptr()).__sk_common.skc_bound_dev_if).write_volatile(ifindex)
-        };
+        unsafe { (&raw mut (*self.as_ptr()).__sk_common.skc_bound_dev_if).write_volatile(ifindex) };
     }
 
     /// Reports an error: the next call that looks returns it, once, and who sleeps is woken.
@@ -215,10 +212,8 @@ impl Sock {
             return Ok(());
         }
         // SAFETY: As above.
-        Err((
-            unsafe { SkBuff::from_raw(skb) },
-            DropReason::from_raw(reason),
-        ))
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        Err((skb, DropReason::from_raw(reason)))
     }
 
     /// Takes the next packet out of the receive queue, or looks at it if `flags` have MSG_PEEK.
@@ -245,7 +240,9 @@ impl Sock {
     /// Bytes in the first packet of the receive queue, or 0: what SIOCINQ tells for datagrams.
     pub fn first_packet_len(&self) -> usize {
         // SAFETY: The socket is valid by the type invariant.
-        unsafe { bindings::skb_queue_first_len(&raw mut (*self.as_ptr()).sk_receive_queue) as usize }
+        unsafe {
+            bindings::skb_queue_first_len(&raw mut (*self.as_ptr()).sk_receive_queue) as usize
+        }
     }
 
     /// Takes the socket's lock, which serialises calls from user space: `lock_sock`.

@@ -63,13 +63,7 @@ impl Ports {
     /// # Errors
     ///
     /// `EADDRINUSE` if another socket has it there, `EINVAL` if the socket has a port.
-    fn take(
-        &self,
-        sk: &Socket<Wren>,
-        lock: &mut SockGuard<'_>,
-        port: u16,
-        ifindex: i32,
-    ) -> Result {
+    fn take(&self, sk: &Socket<Wren>, lock: &mut SockGuard<'_>, port: u16, ifindex: i32) -> Result {
         let conflicts = |other: &Socket<Wren>| {
             let bound = other.bound_dev_if();
             other.data().port() == port
@@ -112,12 +106,7 @@ impl Ports {
     }
 
     /// Calls `f` for each socket that is bound to an interface of a namespace.
-    pub(crate) fn for_each_bound(
-        &self,
-        net: &Namespace,
-        ifindex: i32,
-        f: impl Fn(&Socket<Wren>),
-    ) {
+    pub(crate) fn for_each_bound(&self, net: &Namespace, ifindex: i32, f: impl Fn(&Socket<Wren>)) {
         let guard = rcu::read_lock();
         self.table.for_each(&guard, |sk| {
             if sk.bound_dev_if() == ifindex && sk.net().is(net) {

@@ -16,7 +16,10 @@ use crate::{
 use kernel::{
     prelude::*,
     str::CStr,
-    sync::Arc, //
+    sync::{
+        rcu,
+        Arc, //
+    },
 };
 use knet::{
     netdev::{
@@ -33,6 +36,7 @@ use knet::{
         Completion,
         Device,
         LinkStats,
+        NetDevice,
         Operations,
         TxQueue,
         Xmit, //
@@ -54,11 +58,7 @@ pub(crate) struct Port {
 }
 
 /// The lanes of one direction, and their transmitting ends.
-fn lanes(
-    link: &Arc<Link>,
-    side: Side,
-    queues: usize,
-) -> Result<(KVec<Arc<Lane>>, KVec<Sender>)> {
+fn lanes(link: &Arc<Link>, side: Side, queues: usize) -> Result<(KVec<Arc<Lane>>, KVec<Sender>)> {
     let mut lanes = KVec::with_capacity(queues, GFP_KERNEL)?;
     let mut senders = KVec::with_capacity(queues, GFP_KERNEL)?;
     for index in 0..queues {
@@ -249,5 +249,10 @@ impl Kind for Port {
         for port in dev.data().link.part().into_iter().flatten() {
             list.queue(&port);
         }
+    }
+
+    fn peer<'a>(dev: &'a Device<Self>, guard: &'a rcu::Guard) -> Option<&'a NetDevice> {
+        let port = dev.data();
+        Some(port.link.port(port.side.peer(), guard)?)
     }
 }

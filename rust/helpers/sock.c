@@ -22,6 +22,11 @@ __knet_helper void knet_helper_sock_set_rcu_free(struct sock *sk)
 	sock_set_flag(sk, SOCK_RCU_FREE);
 }
 
+__knet_helper void knet_helper_sock_prot_inuse_add(struct sock *sk, int val)
+{
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, val);
+}
+
 __knet_helper void knet_helper_sock_recv_cmsgs(struct msghdr *msg, struct sock *sk,
 					       struct sk_buff *skb)
 {

@@ -91,9 +91,7 @@ impl NetDevice {
     #[inline]
     pub fn is_up(&self) -> bool {
         // SAFETY: The device is valid by the type invariant; read once, as READ_ONCE does.
-        let flags = unsafe {
-            (&raw const (*self.as_ptr()).flags).read_volatile()
-        };
+        let flags = unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() };
         flags & bindings::net_device_flags_IFF_UP != 0
     }
 

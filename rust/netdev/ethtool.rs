@@ -90,7 +90,7 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: ethtool passes a zeroed structure of its own.
         let info = unsafe { &mut *info };
         for (to, from) in info.driver.iter_mut().zip(T::DRIVER.to_bytes_with_nul()) {
-            *to = *from as _;
+            *to = *from;
         }
     }
 
@@ -103,7 +103,9 @@ impl<T: Operations> Adapter<T> {
         }
         // SAFETY: A registered device was initialised.
         let dev = unsafe { Device::<T>::from_raw(dev) };
-        Self::each(dev).map(|(d, _)| T::stat_names(d).len() as c_int).sum()
+        Self::each(dev)
+            .map(|(d, _)| T::stat_names(d).len() as c_int)
+            .sum()
     }
 
     /// # Safety

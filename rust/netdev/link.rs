@@ -17,6 +17,7 @@ use super::{
     ethtool,
     ops::Adapter as DeviceAdapter,
     Device,
+    NetDevice,
     Operations,
     Private, //
 };
@@ -33,6 +34,7 @@ use kernel::{
     },
     prelude::*,
     str::CStr,
+    sync::rcu,
     types::Opaque, //
 };
 
@@ -56,6 +58,10 @@ pub trait Kind: Operations + ethtool::Operations {
     /// Removes `dev` and what came with it: `rtnl_link_ops::dellink`. It may be called for a device
     /// that is on the list already. Context: process, RTNL held.
     fn dellink(dev: &Device<Self>, list: &mut UnregisterList);
+
+    /// The device at the other end, if there is one: what `ip link` shows behind the `@`, with its
+    /// namespace. Context: any; RCU read-locked.
+    fn peer<'a>(dev: &'a Device<Self>, guard: &'a rcu::Guard) -> Option<&'a NetDevice>;
 }
 
 /// Devices that are unregistered together.
@@ -128,6 +134,13 @@ impl<T: Kind> Registration<T> {
         }? Error)
     }
 
+    /// Those of any device, and what only one with a peer can answer.
+    const DEVICE_OPS: &'static bindings::net_device_ops = &{
+        let mut ops = DeviceAdapter::<T>::ops();
+        ops.ndo_get_iflink = Some(Self::get_iflink);
+        ops
+    };
+
     fn ops() -> bindings::rtnl_link_ops {
         // SAFETY: Zeroes are valid for all fields.
         let mut ops: bindings::rtnl_link_ops = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -140,6 +153,7 @@ impl<T: Kind> Registration<T> {
         ops.validate = Some(Self::validate);
         ops.newlink = Some(Self::newlink);
         ops.dellink = Some(Self::dellink);
+        ops.get_link_net = Some(Self::get_link_net);
         ops
     }
 
@@ -156,7 +170,7 @@ impl<T: Kind> Registration<T> {
                 flags.priv_flags() & !(bindings::netdev_priv_flags_IFF_TX_SKB_SHARING as c_ulong)
                     | bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE as c_ulong,
             );
-            (*dev).netdev_ops = DeviceAdapter::<T>::OPS;
+            (*dev).netdev_ops = Self::DEVICE_OPS;
             (*dev).ethtool_ops = ethtool::Adapter::<T>::OPS;
             (*dev).features |= T::FEATURES;
             (*dev).hw_features |= T::FEATURES;
@@ -214,11 +228,30 @@ impl<T: Kind> Registration<T> {
 
     /// # Safety
     ///
+    /// Called by the core for a registered device of this kind.
+    unsafe extern "C" fn get_iflink(dev: *const bindings::net_device) -> c_int {
+        let guard = rcu::read_lock();
+        // SAFETY: A registered device was initialised.
+        T::peer(unsafe { Device::from_raw(dev) }, &guard).map_or(0, NetDevice::ifindex)
+    }
+
+    /// # Safety
+    ///
+    /// Called by rtnetlink for a registered device of this kind, with RTNL held or RCU read-locked.
+    unsafe extern "C" fn get_link_net(dev: *const bindings::net_device) -> *mut bindings::net {
+        let guard = rcu::read_lock();
+        // SAFETY: A registered device was initialised.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // The caller's lock keeps the peer, and so its namespace, beyond our guard.
+        T::peer(dev, &guard)
+            .map_or(dev.net(), NetDevice::net)
+            .as_ptr()
+    }
+
+    /// # Safety
+    ///
     /// Called by rtnetlink for a registered device of this kind.
-    unsafe extern "C" fn dellink(
-        dev: *mut bindings::net_device,
-        head: *mut bindings::list_head,
-    ) {
+    unsafe extern "C" fn dellink(dev: *mut bindings::net_device, head: *mut bindings::list_head) {
         // SAFETY: A registered device was initialised; the list belongs to the caller.
         T::dellink(unsafe { Device::from_raw(dev) }, unsafe {
             &mut *head.cast::<UnregisterList>()

@@ -75,6 +75,17 @@ impl PollContext<'_> {
         self.budget
     }
 
+    /// Returns whether polling has ended: the budget was not used up, and nobody has asked for more
+    /// meanwhile.
+    #[inline(always)]
+    fn end(&self) -> bool {
+        if self.work >= self.budget {
+            return false;
+        }
+        // SAFETY: The instance is being polled by this CPU, and the callers end the round.
+        unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) }
+    }
+
     /// Ends the round.
     ///
     /// If the budget was not used up, polling ends until the next [`Napi::schedule`]; `more` is
@@ -84,11 +95,7 @@ impl PollContext<'_> {
     /// C: [`napi_complete_done`](srctree/net/core/dev.c)
     #[inline(always)]
     pub fn complete_done(self, more: impl FnOnce() -> bool) -> PollResult {
-        // SAFETY: The instance is being polled by this CPU, and the round ends here.
-        if self.work < self.budget
-            && unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) }
-            && more()
-        {
+        if self.end() && more() {
             self.napi.schedule();
         }
         PollResult(self.work)
@@ -97,10 +104,7 @@ impl PollContext<'_> {
     /// Ends the round and polls again at `when`, in nanoseconds of the monotonic clock, or earlier
     /// if something is scheduled.
     pub fn complete_until(self, when: i64) -> PollResult {
-        // SAFETY: As in `complete_done`.
-        if self.work < self.budget
-            && unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) }
-        {
+        if self.end() {
             // SAFETY: The timer was set up with the instance. Starting it again moves it.
             unsafe {
                 bindings::hrtimer_start_range_ns(
@@ -194,7 +198,7 @@ impl<P: Poll> Napi<P> {
                         bindings::hrtimer_setup(
                             timer,
                             Some(NapiCore::expired),
-                            bindings::CLOCK_MONOTONIC as _,
+                            bindings::CLOCK_MONOTONIC as bindings::clockid_t,
                             bindings::hrtimer_mode_HRTIMER_MODE_ABS_PINNED,
                         )
                     }

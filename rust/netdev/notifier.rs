@@ -83,9 +83,8 @@ impl<L: Listener> Notifier<L> {
         let this = unsafe { &*kernel::container_of!(nb, Self, nb) };
         // SAFETY: The core passes this structure to netdevice notifiers, with a device that RTNL
         // keeps valid.
-        let dev = unsafe {
-            NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev)
-        };
+        let dev =
+            unsafe { NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev) };
         this.listener.event(event, dev);
         bindings::NOTIFY_DONE as c_int
     }

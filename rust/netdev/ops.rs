@@ -78,7 +78,12 @@ impl<T: Operations> Private<T> {
     /// Returns where the private area of `dev` is: `netdev_priv`.
     #[inline(always)]
     pub(super) fn of(dev: *const bindings::net_device) -> *mut Self {
-        const { assert!(align_of::<Self>() <= 64, "the private area is aligned to 64 bytes") };
+        const {
+            assert!(
+                align_of::<Self>() <= 64,
+                "the private area is aligned to 64 bytes"
+            )
+        };
         // SAFETY: Every device has a private area, if only of no bytes.
         unsafe { (&raw const (*dev).priv_).cast::<Self>().cast_mut() }
     }
@@ -107,9 +112,7 @@ impl<T: Operations> Private<T> {
 pub(super) struct Adapter<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> Adapter<T> {
-    pub(super) const OPS: &'static bindings::net_device_ops = &Self::ops();
-
-    const fn ops() -> bindings::net_device_ops {
+    pub(super) const fn ops() -> bindings::net_device_ops {
         // SAFETY: All fields are pointers that may be null.
         let mut ops: bindings::net_device_ops = unsafe { MaybeUninit::zeroed().assume_init() };
         ops.ndo_open = Some(Self::open);

@@ -130,12 +130,10 @@ impl<'a> Completion<'a> {
         if usize::from(index) >= dev.num_tx_queues() {
             return None;
         }
-        // INVARIANT: The queue exists.
         // SAFETY: The index was just checked.
-        Some(Self {
-            txq: unsafe { raw(dev, index) },
-            _dev: dev,
-        })
+        let txq = unsafe { raw(dev, index) };
+        // INVARIANT: The queue exists.
+        Some(Self { txq, _dev: dev })
     }
 
     /// Reports `packets` of `bytes` as completed and wakes the queue if it was stopped and at least

@@ -3,8 +3,8 @@
 //! Making packets.
 
 use super::{
-    Skb,
     SkBuff, //
+    Skb,
 };
 use crate::{
     bindings,

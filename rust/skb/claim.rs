@@ -8,8 +8,8 @@
 //! `sk_wmem_alloc` belong to it, so no safe method changes the one without the other.
 
 use super::{
-    Skb,
     SkBuff, //
+    Skb,
 };
 use crate::{
     bindings,
@@ -36,7 +36,10 @@ impl Skb {
         // SAFETY: The packet is valid by the type invariant; it is in no TCP queue, where the field
         // would be a list head, because somebody lent it to us.
         let destructor = unsafe {
-            (*self.as_ptr()).__bindgen_anon_3.__bindgen_anon_1.destructor
+            (*self.as_ptr())
+                .__bindgen_anon_3
+                .__bindgen_anon_1
+                .destructor
         };
         let Some(destructor) = destructor else {
             return OwnerKind::None;
@@ -60,8 +63,9 @@ impl Skb {
     /// The socket may be closed already: a charged packet keeps its memory alive, not the file.
     pub fn owner(&self) -> Option<&Sock> {
         match self.owner_kind() {
-            // SAFETY: These destructors go with a `struct sock` that lives as long as the packet.
             OwnerKind::Write | OwnerKind::Reference => {
+                // SAFETY: These destructors go with a `struct sock` that lives as long as the
+                // packet.
                 Some(unsafe { Sock::from_raw((*self.as_ptr()).sk) })
             }
             // A receive charge holds no reference, and an unknown destructor may go with anything.

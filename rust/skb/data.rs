@@ -7,17 +7,17 @@
 //! as it was. All bounds are checked with the same comparisons that C makes.
 
 use super::{
-    Skb,
     SkBuff, //
+    Skb,
 };
 use crate::bindings;
 use core::slice;
 use kernel::{
+    error::to_result,
     iov::{
         IovIterDest,
         IovIterSource, //
     },
-    error::to_result,
     prelude::*, //
 };
 

@@ -58,11 +58,7 @@ impl SkBuff {
     pub fn drop_with(self, reason: DropReason) {
         // SAFETY: The reference passes to C; without a socket to name, the reason stands alone.
         unsafe {
-            bindings::sk_skb_reason_drop(
-                ptr::null_mut(),
-                self.into_raw().as_ptr(),
-                reason.as_raw(),
-            )
+            bindings::sk_skb_reason_drop(ptr::null_mut(), self.into_raw().as_ptr(), reason.as_raw())
         };
     }
 
@@ -83,10 +79,7 @@ impl Drop for SkBuff {
         IMPLICIT_DROPS.add(1u64, Relaxed);
         // SAFETY: The reference is ours by the type invariant, and this is the end of it.
         unsafe {
-            bindings::dev_kfree_skb_any_reason(
-                self.0.as_ptr(),
-                DropReason::NOT_SPECIFIED.as_raw(),
-            )
+            bindings::dev_kfree_skb_any_reason(self.0.as_ptr(), DropReason::NOT_SPECIFIED.as_raw())
         };
     }
 }

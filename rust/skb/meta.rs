@@ -3,8 +3,8 @@
 //! What a packet carries besides data: device, protocol, header offsets, queue.
 
 use super::{
-    Skb,
     SkBuff, //
+    Skb,
 };
 use crate::{
     bindings,

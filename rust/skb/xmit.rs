@@ -72,7 +72,11 @@ impl SkBuff {
         let skb = self.into_raw().as_ptr();
         // SAFETY: The packet passes to C; the device is valid.
         let result = unsafe {
-            (*skb).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.as_ptr();
+            (*skb)
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = dev.as_ptr();
             bindings::__dev_queue_xmit(skb, core::ptr::null_mut())
         };
         match result {

@@ -170,11 +170,7 @@ impl<F: Family> Registration<F> {
     /// is registered already; `ENOBUFS`, `ENOMEM`.
     ///
     /// C: [`sock_register`](srctree/net/socket.c), `proto_register`
-    pub fn register(
-        module: &'static ThisModule,
-        family: i32,
-        context: F::Context,
-    ) -> Result<Self> {
+    pub fn register(module: &'static ThisModule, family: i32, context: F::Context) -> Result<Self> {
         if !(1..bindings::AF_MAX as i32).contains(&family) {
             return Err(EINVAL);
         }

@@ -49,12 +49,10 @@ impl<'a> SendMsg<'a> {
     ///
     /// `msg` is the message of a running `sendmsg`, and nobody else uses it for `'a`.
     pub(super) unsafe fn from_raw(msg: *mut bindings::msghdr, len: usize) -> Self {
-        // INVARIANT: That is what the caller promises.
         // SAFETY: By the requirements of this function.
-        Self {
-            msg: unsafe { &mut *msg },
-            len,
-        }
+        let msg = unsafe { &mut *msg };
+        // INVARIANT: That is what the caller promises.
+        Self { msg, len }
     }
 
     /// Bytes to send.
@@ -110,10 +108,11 @@ impl<'a> RecvMsg<'a> {
     ///
     /// `msg` is the message of a running `recvmsg`, and nobody else uses it for `'a`.
     pub(super) unsafe fn from_raw(msg: *mut bindings::msghdr, len: usize, flags: c_int) -> Self {
-        // INVARIANT: That is what the caller promises.
         // SAFETY: By the requirements of this function.
+        let msg = unsafe { &mut *msg };
+        // INVARIANT: That is what the caller promises.
         Self {
-            msg: unsafe { &mut *msg },
+            msg,
             len,
             flags: flags as u32,
         }

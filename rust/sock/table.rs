@@ -119,7 +119,7 @@ impl<F: Family> SockTable<F> {
         &self,
         hash: u32,
         sk: &Socket<F>,
-        mut conflicts: impl FnMut(&Socket<F>) -> bool,
+        conflicts: impl FnMut(&Socket<F>) -> bool,
         commit: impl FnOnce(),
     ) -> Result {
         let _lock = self.lock.lock();
@@ -128,7 +128,7 @@ impl<F: Family> SockTable<F> {
             return Err(EINVAL);
         }
         let guard = rcu::read_lock();
-        if self.find(hash, &guard, |other| conflicts(other)).is_some() {
+        if self.find(hash, &guard, conflicts).is_some() {
             return Err(EADDRINUSE);
         }
         commit();

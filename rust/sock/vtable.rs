@@ -35,10 +35,10 @@ pub(super) fn proto<F: Family>(owner: *mut kernel::bindings::module) -> bindings
     // SAFETY: Zeroes are valid for all fields.
     let mut proto: bindings::proto = unsafe { MaybeUninit::zeroed().assume_init() };
     for (to, from) in proto.name.iter_mut().zip(F::NAME.to_bytes()).take(31) {
-        *to = *from as _;
+        *to = *from;
     }
     proto.owner = owner;
-    proto.obj_size = size_of::<Socket<F>>() as _;
+    proto.obj_size = size_of::<Socket<F>>() as c_uint;
     proto
 }
 
@@ -120,6 +120,7 @@ unsafe extern "C" fn create<F: Family>(
             (&raw mut (*sk.cast::<Socket<F>>()).data).write(data);
             (*sk).sk_destruct = Some(destruct::<F>);
             bindings::sock_set_rcu_free(sk);
+            bindings::sock_prot_inuse_add(sk, 1);
         }
         Ok(0)
     })
@@ -137,6 +138,8 @@ unsafe extern "C" fn destruct<F: Family>(sk: *mut bindings::sock) {
         bindings::skb_queue_purge(&raw mut (*sk).sk_receive_queue);
         bindings::skb_queue_purge(&raw mut (*sk).sk_error_queue);
         ptr::drop_in_place(&raw mut (*sk.cast::<Socket<F>>()).data);
+        // Here and not in `release`: a closed socket whose packets are in flight still counts.
+        bindings::sock_prot_inuse_add(sk, -1);
     }
 }
 
@@ -230,7 +233,7 @@ unsafe extern "C" fn ioctl<F: Family>(
         };
         // SAFETY: The socket is of `F`.
         let answer = F::ioctl(unsafe { socket::<F>(sock) }, cmd)? as c_int;
-        UserSlice::new(UserPtr::from_addr(arg as usize), size_of::<c_int>())
+        UserSlice::new(UserPtr::from_addr(arg), size_of::<c_int>())
             .writer()
             .write(&answer)?;
         Ok(0)

@@ -11,8 +11,8 @@
 
 /*
  * There is no free address family number, so AF_WREN takes a slot that nothing
- * in the kernel uses: AF_ASH. The module parameter af_wren.family chooses
- * another one; /sys/module/af_wren/parameters/family tells which it is.
+ * in the kernel uses: AF_ASH. The parameter "family" of the module af_wren
+ * chooses another one; the module says in the kernel log which one it took.
  */
 #define AF_WREN_DEFAULT		18
 

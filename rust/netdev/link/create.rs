@@ -143,9 +143,7 @@ impl<'a, T: Kind> NewLink<'a, T> {
         let mut ifname = [0u8; bindings::IFNAMSIZ as usize];
         let assign = if !ifmp.is_null() && !name_attr.is_null() {
             // SAFETY: The buffer has that size; the attribute is a string by the core's policy.
-            unsafe {
-                bindings::nla_strscpy(ifname.as_mut_ptr().cast(), name_attr, ifname.len())
-            };
+            unsafe { bindings::nla_strscpy(ifname.as_mut_ptr().cast(), name_attr, ifname.len()) };
             bindings::NET_NAME_USER
         } else {
             let kind = T::KIND.to_bytes();
@@ -155,7 +153,7 @@ impl<'a, T: Kind> NewLink<'a, T> {
             bindings::NET_NAME_ENUM
         };
 
-        // SAFETY: The namespaces are pinned for the time of the request: `rtnl_newlink_peer_net`.
+        // As `rtnl_newlink_peer_net` does; both are pinned for the time of the request.
         let net = if self.params.peer_net.is_null() {
             self.params.src_net
         } else {
@@ -216,11 +214,7 @@ impl<'a, T: Kind> NewDevice<'a, T> {
     /// # Errors
     ///
     /// `EINVAL` if `queues` has not one entry for each transmit queue, `ENOMEM`.
-    pub fn init(
-        self,
-        data: T,
-        queues: KVec<<T as Operations>::TxQueue>,
-    ) -> Result<Ready<'a, T>> {
+    pub fn init(self, data: T, queues: KVec<<T as Operations>::TxQueue>) -> Result<Ready<'a, T>> {
         let private = Private::new(data, queues, self.num_tx_queues())?;
         // SAFETY: The private area has this size, see `Registration`, and holds nothing yet.
         unsafe {
@@ -294,8 +288,7 @@ impl<T: Kind> Drop for Ready<'_, T> {
         // SAFETY: The device is valid. If registration failed so late that the device is being
         // unregistered, the core calls the destructor later.
         unsafe {
-            if u32::from((*dev).reg_state)
-                != bindings::netdev_reg_state_NETREG_UNREGISTERING {
+            if u32::from((*dev).reg_state) != bindings::netdev_reg_state_NETREG_UNREGISTERING {
                 if let Some(destructor) = (*dev).priv_destructor {
                     destructor(dev);
                 }
