@@ -58,19 +58,18 @@ impl Skb {
         }
     }
 
-    /// Returns the socket that the packet is charged to, or `None`.
+    /// Returns the socket whose send buffer the packet is charged to, or `None`.
     ///
     /// The socket may be closed already: a charged packet keeps its memory alive, not the file.
     pub fn owner(&self) -> Option<&Sock> {
-        match self.owner_kind() {
-            OwnerKind::Write | OwnerKind::Reference => {
-                // SAFETY: These destructors go with a `struct sock` that lives as long as the
-                // packet.
-                Some(unsafe { Sock::from_raw((*self.as_ptr()).sk) })
-            }
-            // A receive charge holds no reference, and an unknown destructor may go with anything.
-            OwnerKind::None | OwnerKind::Read | OwnerKind::Other => None,
+        // The other kinds do not do: a receive charge keeps no socket alive, a reference may be to
+        // a timewait or request socket, which is no whole `struct sock`, and an unknown destructor
+        // may go with anything.
+        if self.owner_kind() != OwnerKind::Write {
+            return None;
         }
+        // SAFETY: `sock_wfree` goes with a `struct sock` that lives as long as the charge.
+        Some(unsafe { Sock::from_raw((*self.as_ptr()).sk) })
     }
 }
 
