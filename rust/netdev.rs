@@ -27,6 +27,9 @@ mod packet;
 mod queue;
 mod stats;
 
+#[cfg(CONFIG_KUNIT)]
+mod tests;
+
 pub use self::{
     device::{
         Device,

@@ -28,6 +28,9 @@ pub mod msg;
 mod table;
 mod vtable;
 
+#[cfg(CONFIG_KUNIT)]
+pub(crate) mod testing;
+
 pub use self::{
     family::{
         Create,

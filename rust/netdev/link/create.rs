@@ -209,6 +209,31 @@ impl<'a, T: Kind> NewDevice<'a, T> {
         unsafe { (*self.ptr).num_tx_queues as usize }
     }
 
+    /// Makes a device without a request, for tests. RTNL is held.
+    #[cfg(CONFIG_KUNIT)]
+    pub(crate) fn for_test(kind: &'a super::Registration<T>) -> Result<Self> {
+        let mut tb = [ptr::null_mut::<bindings::nlattr>(); bindings::__IFLA_MAX as usize];
+        // SAFETY: The kind is registered; no attribute is there.
+        let ptr = unsafe {
+            from_err_ptr(bindings::rtnl_create_link(
+                &raw mut bindings::init_net,
+                c"knettest%d".as_char_ptr(),
+                bindings::NET_NAME_ENUM as u8,
+                kind.ops.get(),
+                tb.as_mut_ptr(),
+                ptr::null_mut(),
+            ))?
+        };
+        // SAFETY: The device is new and ours.
+        unsafe { bindings::eth_hw_addr_random(ptr) };
+        Ok(Self {
+            ptr,
+            free: true,
+            configure: Some(ptr::null()),
+            _kind: PhantomData,
+        })
+    }
+
     /// Gives the device its private data, and the data of each transmit queue.
     ///
     /// # Errors

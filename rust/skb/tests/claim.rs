@@ -11,11 +11,12 @@ use crate::{
         OwnerKind,
         SkBuff, //
     },
-    sock::Sock,
+    sock::{
+        testing::TestSock,
+        Sock, //
+    },
 };
-use core::ptr;
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -28,48 +29,13 @@ use kernel::{
 static WS: Atomic<u32> = Atomic::new(0);
 static W_IN_CALLBACK: Atomic<u32> = Atomic::new(0);
 
-/// A socket of the kernel's own UDP whose write-space callback counts.
-struct TestSock(*mut bindings::socket);
-
-impl TestSock {
-    fn new() -> Result<Self> {
-        let mut sock = ptr::null_mut();
-        // SAFETY: The initial namespace is always there.
-        to_result(unsafe {
-            bindings::sock_create_kern(
-                &raw mut bindings::init_net,
-                bindings::AF_INET as c_int,
-                bindings::sock_type_SOCK_DGRAM as c_int,
-                bindings::IPPROTO_UDP as c_int,
-                &mut sock,
-            )
-        })?;
-        // SAFETY: The socket is new and nobody else knows it.
-        unsafe { (*(*sock).sk).sk_write_space = Some(count) };
-        WS.store(0, Relaxed);
-        Ok(Self(sock))
-    }
-
-    fn sk(&self) -> &Sock {
-        // SAFETY: The socket lives as long as `self`.
-        unsafe { Sock::from_raw((*self.0).sk) }
-    }
-
-    fn w(&self) -> u32 {
-        self.sk().wmem_alloc() + 1
-    }
-
-    fn refcnt(&self) -> i32 {
-        // SAFETY: The socket lives as long as `self`.
-        unsafe { (*self.sk().as_ptr()).__sk_common.skc_refcnt.refs.counter }
-    }
-}
-
-impl Drop for TestSock {
-    fn drop(&mut self) {
-        // SAFETY: The socket is ours.
-        unsafe { bindings::sock_release(self.0) };
-    }
+/// A socket whose write-space callback counts.
+fn counting_sock() -> Result<TestSock> {
+    let sock = TestSock::new()?;
+    // SAFETY: The socket is new and nobody else knows it.
+    unsafe { (*sock.sk().as_ptr()).sk_write_space = Some(count) };
+    WS.store(0, Relaxed);
+    Ok(sock)
 }
 
 /// # Safety
@@ -102,14 +68,14 @@ mod tests {
 
     #[test]
     fn c1_a_new_socket_has_w_of_one() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         assert_eq!((sock.w(), sock.sk().wmem_alloc()), (1, 0));
         Ok(())
     }
 
     #[test]
     fn c2_set_owner_w_charges_truesize_and_nothing_else() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let mut skb = packet()?;
         let (t, refcnt) = (skb.truesize(), sock.refcnt());
         assert!(skb.owner_kind() == OwnerKind::None && skb.owner().is_none());
@@ -124,7 +90,7 @@ mod tests {
 
     #[test]
     fn c6_a_new_owner_releases_the_old_one_first() -> Result {
-        let (a, b) = (TestSock::new()?, TestSock::new()?);
+        let (a, b) = (counting_sock()?, counting_sock()?);
         let mut skb = packet()?;
         skb.set_owner_w(a.sk());
         skb.set_owner_w(b.sk());
@@ -139,7 +105,7 @@ mod tests {
 
     #[test]
     fn c12_the_last_free_gives_the_bytes_back_and_calls_once() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let (mut one, mut two) = (packet()?, packet()?);
         one.set_owner_w(sock.sk());
         two.set_owner_w(sock.sk());
@@ -155,7 +121,7 @@ mod tests {
 
     #[test]
     fn c17_napi_consume_credits_before_it_returns() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         crate::bh::disabled(|| {
@@ -167,7 +133,7 @@ mod tests {
 
     #[test]
     fn c19_orphan_credits_and_leaves_the_packet_alone() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         let (t, len) = (skb.truesize(), skb.len());
@@ -181,7 +147,7 @@ mod tests {
 
     #[test]
     fn c20_a_second_orphan_and_the_free_change_nothing() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         skb.orphan();
@@ -194,7 +160,7 @@ mod tests {
 
     #[test]
     fn c25_a_clone_carries_no_claim() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         let w = sock.w();
@@ -208,7 +174,7 @@ mod tests {
 
     #[test]
     fn c26_the_original_decides_when_the_bytes_come_back() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         let w = sock.w();
@@ -224,7 +190,7 @@ mod tests {
 
     #[test]
     fn c9_alloc_send_skb_admits_until_the_buffer_is_full() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let sk = sock.sk();
         let mut skbs = KVec::new();
         // A packet is admitted as long as W - 1 < SB, so the last one may go beyond.
@@ -245,7 +211,7 @@ mod tests {
 
     #[test]
     fn c59_the_charge_keeps_a_closed_socket() -> Result {
-        let sock = TestSock::new()?;
+        let sock = counting_sock()?;
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         drop(sock);

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of the transmit contract, with a real device in a real stack.
+
+use super::{
+    ethtool::{
+        self,
+        Direction, //
+    },
+    link::{
+        Kind,
+        NewDevice,
+        NewLink,
+        Registration,
+        UnregisterList, //
+    },
+    Device,
+    LinkStats,
+    NetDevice,
+    Operations,
+    TxQueue,
+    Xmit, //
+};
+use crate::{
+    bindings,
+    net::Namespace,
+    skb::{
+        SkBuff,
+        TxMeta, //
+    },
+    sock::testing::TestSock, //
+};
+use core::ptr;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    str::CStr,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+/// EtherType of the packets that the tests send; the stack may have its own to send.
+const ETHERTYPE: u16 = 0x88b5;
+
+/// How often the transmit function is to answer "busy" before it sends.
+static BUSY: Atomic<u32> = Atomic::new(0);
+/// What it has seen: calls, packets sent, the first and the last packet with its length.
+static CALLS: Atomic<u32> = Atomic::new(0);
+static SENT: Atomic<u32> = Atomic::new(0);
+static FIRST: Atomic<usize> = Atomic::new(0);
+static LAST: Atomic<usize> = Atomic::new(0);
+static LAST_LEN: Atomic<usize> = Atomic::new(0);
+/// The device.
+static IFINDEX: Atomic<i32> = Atomic::new(0);
+
+/// A device that says "busy" a number of times and sends into nowhere after that.
+struct TestPort;
+
+impl Operations for TestPort {
+    type TxQueue = ();
+
+    fn open(_dev: &Device<Self>) -> Result {
+        Ok(())
+    }
+
+    fn stop(_dev: &Device<Self>) {}
+
+    fn start_xmit(_dev: &Device<Self>, _queue: TxQueue<'_, ()>, skb: SkBuff) -> Xmit {
+        if skb.protocol() != ETHERTYPE {
+            skb.consume();
+            return Xmit::Taken;
+        }
+        let address = skb.as_ptr() as usize;
+        if CALLS.fetch_add(1, Relaxed) == 0 {
+            FIRST.store(address, Relaxed);
+        }
+        if BUSY.load(Relaxed) > 0 {
+            BUSY.fetch_sub(1, Relaxed);
+            return Xmit::Busy(skb);
+        }
+        LAST.store(address, Relaxed);
+        LAST_LEN.store(skb.len(), Relaxed);
+        SENT.add(1, Relaxed);
+        skb.consume();
+        Xmit::Taken
+    }
+
+    fn get_stats64(_dev: &Device<Self>, _stats: &mut LinkStats<'_>) {}
+}
+
+impl ethtool::Operations for TestPort {
+    const DRIVER: &'static CStr = c"knet_test";
+
+    fn stat_names(_direction: Direction) -> &'static [&'static CStr] {
+        &[]
+    }
+
+    fn queues(_dev: &Device<Self>, _direction: Direction) -> usize {
+        0
+    }
+
+    fn stats(_dev: &Device<Self>, _direction: Direction, _queue: usize, _out: &mut [u64]) {}
+
+    fn speed(_dev: &Device<Self>) -> u32 {
+        ethtool::SPEED_UNKNOWN
+    }
+
+    fn set_speed(_dev: &Device<Self>, _speed: u32) -> Result {
+        Err(EOPNOTSUPP)
+    }
+}
+
+impl Kind for TestPort {
+    const KIND: &'static CStr = c"knettest";
+    const FEATURES: u64 = 0;
+    const PEER_ATTR: u16 = 1;
+
+    fn newlink(_link: NewLink<'_, Self>) -> Result {
+        Err(EOPNOTSUPP)
+    }
+
+    fn dellink(dev: &Device<Self>, list: &mut UnregisterList) {
+        list.queue(dev);
+    }
+
+    fn peer<'a>(_dev: &'a Device<Self>, _guard: &'a rcu::Guard) -> Option<&'a NetDevice> {
+        None
+    }
+}
+
+/// Runs `f` with RTNL held.
+fn rtnl<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: KUnit runs in a thread that holds no lock.
+    unsafe { bindings::rtnl_lock() };
+    let result = f();
+    // SAFETY: It was taken above.
+    unsafe { bindings::rtnl_unlock() };
+    result
+}
+
+/// Makes a device that is up. It goes with the registration of its kind.
+fn device(kind: &Registration<TestPort>) -> Result {
+    rtnl(|| {
+        let dev = NewDevice::<TestPort>::for_test(kind)?;
+        let mut queues = KVec::new();
+        for _ in 0..dev.num_tx_queues() {
+            queues.push((), GFP_KERNEL)?;
+        }
+        let dev = dev.init(TestPort, queues)?.register()?;
+        dev.device().carrier_on();
+        // SAFETY: RTNL is held, and the device is registered.
+        to_result(unsafe { bindings::dev_open(dev.device().as_ptr(), ptr::null_mut()) })?;
+        IFINDEX.store(dev.device().ifindex(), Relaxed);
+        dev.keep();
+        Ok(())
+    })
+}
+
+/// Makes a packet that is charged to `sock`.
+fn packet(sock: &TestSock) -> Result<SkBuff> {
+    let mut skb = SkBuff::alloc(64, 100, GFP_KERNEL)?;
+    skb.set_owner_w(sock.sk());
+    skb.set_tx_meta(&TxMeta {
+        protocol: ETHERTYPE,
+        ..TxMeta::default()
+    });
+    if let Err(e) = skb.put(100).map(|_| ()) {
+        skb.consume();
+        return Err(e);
+    }
+    Ok(skb)
+}
+
+/// Gives a packet to the device, through its qdisc.
+fn send(skb: SkBuff) -> Result {
+    let guard = rcu::read_lock();
+    // SAFETY: The initial namespace is always there.
+    let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
+    match net.dev_get_by_index(IFINDEX.load(Relaxed), &guard) {
+        Some(dev) => skb.dev_queue_xmit(dev, &guard),
+        None => {
+            skb.consume();
+            Err(ENODEV)
+        }
+    }
+}
+
+/// Waits until the device has sent `n` packets, for ten seconds at most.
+fn wait_sent(n: u32) -> bool {
+    for _ in 0..1000 {
+        if SENT.load(Relaxed) >= n {
+            return true;
+        }
+        fsleep(Delta::from_millis(10));
+    }
+    false
+}
+
+fn start(busy: u32) {
+    BUSY.store(busy, Relaxed);
+    CALLS.store(0, Relaxed);
+    SENT.store(0, Relaxed);
+}
+
+#[kunit_tests(knet_netdev)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c34_a_packet_is_credited_when_the_device_has_sent_it() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let sock = TestSock::new()?;
+        start(0);
+        for _ in 0..3 {
+            send(packet(&sock)?)?;
+        }
+        assert!(wait_sent(3));
+        assert_eq!((CALLS.load(Relaxed), sock.w()), (3, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn c35_busy_presents_the_same_packet_again() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let sock = TestSock::new()?;
+        start(5);
+        send(packet(&sock)?)?;
+        assert!(wait_sent(1));
+        assert_eq!(CALLS.load(Relaxed), 6);
+        assert_eq!(FIRST.load(Relaxed), LAST.load(Relaxed));
+        assert_eq!(LAST_LEN.load(Relaxed), 100);
+        // No reference was left in the driver, or the bytes would not have come back.
+        assert_eq!(sock.w(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn c44_packets_are_not_shared_with_the_device() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let guard = rcu::read_lock();
+        // SAFETY: The initial namespace is always there.
+        let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
+        let dev = net
+            .dev_get_by_index(IFINDEX.load(Relaxed), &guard)
+            .ok_or(ENODEV)?;
+        // SAFETY: The device is valid while RCU is read-locked.
+        let flags = unsafe {
+            (*dev.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .priv_flags()
+        };
+        assert_eq!(
+            flags & bindings::netdev_priv_flags_IFF_TX_SKB_SHARING as c_ulong,
+            0
+        );
+        drop(guard);
+        Ok(())
+    }
+}
