@@ -3,11 +3,12 @@
 #
 # Step "boot": what QEMU is given to boot. Needs "stock".
 #
-# vmlinux is the payload of Debian's vmlinuz, byte for byte: QEMU enters it by PVH and the emulated CPU is spared the
-# decompression, which is a third of the way to user space. The initramfs serves both kernels; it has the modules that the
-# stock kernel needs before it can see the root, decompressed for the same reason.
+# vmlinux is the payload of Debian's vmlinuz, byte for byte: QEMU enters it by PVH, and an emulated
+# CPU is spared the decompression, a third of the way to user space. The initramfs serves both
+# kernels; it has the modules that the stock kernel needs before it can see the root, decompressed
+# for the same reason.
 
-boot_modules="9p 9pnet_virtio overlay virtio_net"
+boot_modules=(9p 9pnet_virtio overlay virtio_net)
 
 boot_inputs() {
 	info_of "$(step_path debs)" version
@@ -21,10 +22,10 @@ boot_make() {
 	mkdir -p "$work/tree/initramfs"
 	cp "$debs/tree/usr/lib/modules/$release/vmlinuz.unsigned" "$work/tree/vmlinuz"
 	cp "$lab_dir/init" "$work/tree/initramfs/init"
-	# shellcheck disable=SC2086 # a list of words
 	lab_chroot --bind "$(step_path source)/tree" /lab/source --bind-rw "$work/tree" /lab/boot \
 		--bind "$(step_path stock)/modules/lib/modules/$release" "/usr/lib/modules/$release" \
-		--bind "$lab_dir" /lab/work -- sh /lab/work/boot-make "$release" $boot_modules
+		--bind "$lab_dir" /lab/work -- \
+		sh /lab/work/boot-make "$release" "${boot_modules[@]}"
 	rm -r "$work/tree/initramfs"
 	printf 'release=%s\n' "$release" >>"$work/info"
 }

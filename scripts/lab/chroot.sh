@@ -4,7 +4,8 @@
 # Running a command inside the toolchain root.
 
 # lab_chroot [--bind SRC DST | --bind-rw SRC DST]... [--cwd DIR] [--user UID:GID] -- COMMAND...
-# Replaces nothing of the root: that is mounted read-only, like everything that is not asked for with --bind-rw.
+# Changes nothing in the root: that is mounted read-only, like everything that is not asked for
+# with --bind-rw.
 lab_chroot() {
 	as_root sh "$lab_dir/inside" "$(step_path root)/tree" "$@"
 }

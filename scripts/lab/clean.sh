@@ -6,25 +6,27 @@
 # Keeps everybody else out until this process ends.
 own_cache() {
 	exec {own_fd}>>"$cache/lock/use"
-	flock -n "$own_fd" ||
-		die "the lab in $cache is in use (a build, a VM or a shell in it); nothing was removed"
+	flock -n "$own_fd" || die "the lab in $cache is in use (a build, a VM or a shell in it);" \
+		"nothing was removed"
 }
 
 lab_clean() {
-	case ${1:-} in
-	'' | --old) ;;
-	*) die "unknown option \"$1\"; see scripts/lab/lab --help" ;;
-	esac
+	[[ ${1:-} == '' || $1 == --old ]] || die "unknown option \"$1\"; see scripts/lab/lab --help"
 	if [[ ! -d $cache/lock ]]; then
 		say "there is no lab in $cache"
 		return
 	fi
 	own_cache
-	if [[ -z ${1:-} ]]; then
-		say "removing $cache ($(du -sh "$cache" 2>/dev/null | cut -f1))"
+	if [[ ${1:-} == --old ]]; then
+		clean_old
+	else
+		say "removing $cache"
 		remove_trees "$cache"
-		return
 	fi
+}
+
+# Steps that other versions of the checkout have left. Some other checkout may still want them.
+clean_old() {
 	local step dir keep=' ' old=()
 	for step in "${all_steps[@]}"; do
 		! step_done "$step" || keep+="$(step_path "$step") "
@@ -34,30 +36,35 @@ lab_clean() {
 	done
 	remove_stale
 	if ((${#old[@]} == 0)); then
-		say "nothing that this checkout does not use"
+		say "there is nothing that this checkout does not use"
 		return
 	fi
-	say "removing ${#old[@]} old step(s), $(du -shc "${old[@]}" 2>/dev/null | tail -1 | cut -f1)"
+	say "removing what this checkout does not use: $(basename -a "${old[@]}" | xargs)"
 	remove_trees "${old[@]}"
 }
 
-# Which kernel is the newest is asked once, when it is downloaded.
+# Which kernel is the newest is asked once, when it is downloaded. This asks again.
 lab_update() {
+	local dir now log work=$cache/tmp/update.$$ mirror apt version release
 	if ! step_done debs; then
-		say "no kernel yet; the next build takes the newest $series"
+		say "there is no kernel yet; the next build takes the newest $series"
 		return
 	fi
 	own_cache
-	local dir now
 	dir=$(step_path debs)
 	now=$(info_of "$dir" version)
-	mkdir -p "$cache/tmp/update.$$"
-	debs_newest "$cache/tmp/update.$$" 2>"$(step_log update)" || die "cannot ask Debian; log: $(step_log update)"
-	rm -rf "$cache/tmp/update.$$"
-	if [[ $version == "$now" ]]; then
-		say "$now is the newest kernel $series in Debian"
-		return
+	log=$(step_log update)
+	mkdir -p "$work"
+	step_work=$work
+	if ! debs_newest "$work" 2>"$log"; then
+		tail -n 5 "$log" >&2
+		die "cannot find out what Debian has; log: $log"
 	fi
-	say "Debian has $version (the lab has $now); the next build takes it"
-	remove_trees "$dir"
+	rm -rf "$work"
+	if [[ $version == "$now" ]]; then
+		say "$now is the newest $series in Debian"
+	else
+		say "Debian has $version, the lab has $now; the next build takes the new one"
+		remove_trees "$dir"
+	fi
 }

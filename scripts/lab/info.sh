@@ -4,37 +4,47 @@
 # "lab info": what is there.
 
 lab_info() {
-	if [[ ! -d $cache ]]; then
+	if [[ ! -d $cache/lock ]]; then
 		say "there is no lab in $cache; \"make lab\" makes one"
 		return
 	fi
-	printf 'lab in %s\n\n%-8s %-9s %-22s %-14s %s\n' "$cache" step size made took ''
+	use_cache
+	printf 'lab in %s\n\n' "$cache"
+	info_line step size made took ''
 	local step
 	for step in "${all_steps[@]}"; do
-		info_row "$step"
+		info_step "$step"
 	done
-	printf '%-8s %-9s\n' all "$(du -sh "$cache" 2>/dev/null | cut -f1)"
-	if step_done root; then
-		printf '\n'
-		lab_versions
-	fi
+	info_line all "$(size_of "$cache")"
+	printf '\n'
+	! step_done root || lab_versions
 }
 
-info_row() {
+info_line() {
+	printf '%-8s %-6s %-21s %-14s %s\n' "$1" "$2" "${3:-}" "${4:-}" "${5:-}"
+}
+
+size_of() {
+	as_root du -sh "$1" 2>/dev/null | cut -f1
+}
+
+info_step() {
 	local dir
 	if ! step_done "$1"; then
-		printf '%-8s %-9s %-22s %-14s %s\n' "$1" - 'not made' '' "${about[$1]}"
+		info_line "$1" - 'not made' '' "${about[$1]}"
 		return
 	fi
 	dir=$(step_path "$1")
-	printf '%-8s %-9s %-22s %-14s %s\n' "$1" "$(du -sh "$dir" 2>/dev/null | cut -f1)" \
-		"$(info_of "$dir" built)" "$(clock "$(info_of "$dir" seconds)")" "${about[$1]}"
+	info_line "$1" "$(size_of "$dir")" "$(info_of "$dir" built)" \
+		"$(clock "$(info_of "$dir" seconds)")" "${about[$1]}"
 }
 
 lab_versions() {
+	local debs
 	if step_done debs; then
-		printf 'kernel       %s (Debian package version %s)\n' \
-			"$(info_of "$(step_path debs)" release)" "$(info_of "$(step_path debs)" version)"
+		debs=$(step_path debs)
+		printf 'kernel       %s (Debian package version %s)\n' "$(info_of "$debs" release)" \
+			"$(info_of "$debs" version)"
 	fi
 	printf 'mirror       %s\n' "$(info_of "$(step_path root)" mirror)"
 	lab_chroot -- sh -s <<'END'

@@ -5,11 +5,12 @@
 
 lab_dir=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 checkout=$(readlink -f "$lab_dir/../..")
-cache=${WREN_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set, and neither is WREN_CACHE}/.cache}/wren}
-case $cache in
-/*) ;;
-*) cache=$PWD/$cache ;;
-esac
+if [[ -z ${WREN_CACHE:-}${XDG_CACHE_HOME:-}${HOME:-} ]]; then
+	echo 'lab: HOME is not set, and neither is WREN_CACHE: where shall the lab be?' >&2
+	exit 1
+fi
+cache=${WREN_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/wren}
+[[ $cache == /* ]] || cache=$PWD/$cache
 
 # What the lab is made of.
 suite=trixie
@@ -24,11 +25,15 @@ die() {
 	exit 1
 }
 
-# In a recipe: say in one sentence why the step cannot be made. The sentence stands at the end of the step's log and
-# is what the person sees first.
+# In a recipe: says in a sentence why the step cannot be made. It is what the person sees first.
 fail() {
-	printf '%s\n' "$*" | tee "${reason:-/dev/null}" >&2
+	printf '%s\n' "$*" | tee "${step_work:+$step_work/reason}" >&2
 	exit 1
+}
+
+# In a recipe: something that the person should know about a step that went well.
+note() {
+	printf '%s\n' "$*" | tee "$step_work/note"
 }
 
 # The short name of a set of inputs: what stands on standard input, comments left out.
@@ -45,9 +50,9 @@ info_of() {
 	sed -n "s/^$2=//p" "$1/info" 2>/dev/null
 }
 
-# Runs a command as root of a private mount namespace, so that no mount is ever seen outside of it. Somebody who is not
-# root gets a user namespace, where the range of /etc/subuid stands for the other users of the tree.
-# With replace=exec this shell becomes the command.
+# Runs a command as root of a mount namespace of its own, so that no mount is ever seen outside of
+# it. Somebody who is not root gets a user namespace, where the range of /etc/subuid stands for the
+# other users of the tree. With replace=exec this shell becomes the command.
 as_root() {
 	local user=()
 	[[ $EUID -eq 0 ]] || user=(--user --map-root-user --map-auto)

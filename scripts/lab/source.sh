@@ -13,6 +13,7 @@ source_make() {
 	debs=$(step_path debs)
 	mkdir "$work/tree"
 	lab_chroot --bind "$debs/tree" /lab/work --bind-rw "$work/tree" /lab/source -- \
-		tar -C /lab/source --strip-components=1 --no-same-owner -xf "/lab/work/usr/src/linux-source-$series.tar.xz"
+		tar -C /lab/source --strip-components=1 --no-same-owner \
+		-xf "/lab/work/usr/src/linux-source-$series.tar.xz"
 	printf 'version=%s\n' "$(info_of "$debs" version)" >>"$work/info"
 }

@@ -1,31 +1,41 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# How a step is made. Each has a name, NAME_inputs (prints what its key is the hash of) and NAME_make DIR (the recipe). A
-# finished step is the directory <cache>/NAME-<key>; it is made in <cache>/tmp and renamed when it is whole, so a
-# directory with the right name is always a whole one. A lock per step and key keeps two runs out of each other's way.
+# How a step is made. Each has a name, NAME_inputs (prints what its key is the hash of) and
+# NAME_make DIR (the recipe). A finished step is the directory <cache>/NAME-<key>; it is made in
+# <cache>/tmp and renamed when it is whole, so a directory with the right name is always a whole
+# one. A lock per step and key keeps two runs out of each other's way.
 
 declare -A about=(
 	[root]="toolchain, QEMU and tools (Debian $suite)"
 	[debs]="Debian's newest $series kernel"
 	[source]="kernel source"
 	[stock]="tree for modules of Debian's kernel"
-	[boot]="initramfs of the VM"
+	[boot]="what the VM boots from"
 	[debug]="debug kernel (KASAN, lockdep, kmemleak, KUnit)"
 	[check]="tools of make check that Debian does not have"
 )
-declare -A needs=([root]="" [debs]="" [source]="root debs" [stock]="root debs source" [boot]="root debs stock"
-	[debug]="root debs source" [check]="root")
-# In the order in which they can be made.
+declare -A needs=(
+	[root]=''
+	[debs]=''
+	[source]='root debs'
+	[stock]='root debs source'
+	[boot]='root debs source stock'
+	[debug]='root debs source'
+	[check]='root'
+)
 all_steps=(root debs source stock boot debug check)
 
-# Paths are remembered: a key is asked for often, and depends on the keys of other steps.
-declare -A path_of
+# Paths of finished steps are remembered: a key is asked for often, and depends on other steps.
+declare -A path_of=()
 
 # The directory of a step, whether it is there or not; what it needs has to be there.
 step_path() {
-	[[ -n ${path_of[$1]:-} ]] || printf '%s/%s-%s\n' "$cache" "$1" "$("$1_inputs" | hash_inputs)"
-	[[ -z ${path_of[$1]:-} ]] || printf '%s\n' "${path_of[$1]}"
+	if [[ -n ${path_of[$1]:-} ]]; then
+		printf '%s\n' "${path_of[$1]}"
+	else
+		printf '%s/%s-%s\n' "$cache" "$1" "$("$1_inputs" | hash_inputs)"
+	fi
 }
 
 step_done() {
@@ -42,63 +52,68 @@ step_log() {
 	printf '%s/log/%s.log\n' "$cache" "$1"
 }
 
-clock() {
-	if (($1 < 100)); then
-		printf '%d s' "$1"
-	else
-		printf '%d min %02d s' $(($1 / 60)) $(($1 % 60))
-	fi
-}
-
-# "took 86 s last time", when there was a last time.
-last_time() {
-	local seconds
-	seconds=$(cat "$cache/times/$1" 2>/dev/null) || return 0
-	printf 'took %s last time' "$(clock "$seconds")"
-}
-
-# Runs the recipe. The process that does the work also puts the result into place: should whoever started it be killed,
-# the step still ends as a whole one, or not at all.
+# Runs the recipe. The process that does the work also puts the result into place: should whoever
+# started it be killed, the step still ends as a whole one, or not at all.
 run_recipe() {
-	local name=$1 path=$2 work=$3 start=$SECONDS
-	export reason=$work/reason
-	(
-		set -euo pipefail
-		"${name}_make" "$work"
-		printf 'built=%s\nseconds=%s\n' "$(date -u '+%Y-%m-%d %H:%M UTC')" $((SECONDS - start)) >>"$work/info"
-	) || return
-	printf '%s\n' $((SECONDS - start)) >"$cache/times/$name"
-	mv -T "$work" "$path"
+	local name=$1 path=$2 start=$SECONDS took
+	step_work=$3
+	# No "||" here: it would switch off errexit in all of the recipe.
+	set -e
+	"${name}_make" "$step_work"
+	took=$((SECONDS - start))
+	printf 'built=%s\nseconds=%s\n' "$(date -u '+%Y-%m-%d %H:%M UTC')" $took >>"$step_work/info"
+	printf '%s\n' $took >"$cache/times/$name"
+	mv -T "$step_work" "$path"
 }
 
-# What was begun and is nobody's any more: its lock can be had. $1: all but the step with this name and key.
+# What was begun and is nobody's any more: its lock can be had.
 remove_stale() {
-	local dir lock
+	local dir
 	for dir in "$cache"/tmp/*; do
 		[[ -d $dir ]] || continue
-		lock=$cache/lock/$(basename "${dir%.*}")
-		[[ $(basename "$lock") != "${1:-}" ]] || continue
 		(
-			exec {fd}>"$lock"
-			flock -n "$fd" && remove_trees "$dir"
-		) || true
+			exec {fd}>>"$cache/lock/$(basename "${dir%.*}")"
+			! flock -n "$fd" || remove_trees "$dir"
+		)
 	done
 }
 
 # Takes the lock of a step; the number of the open file is left in lock_fd.
 lock_step() {
-	local name=$1 lock=$2 holder
+	local name=$1 lock=$2
 	exec {lock_fd}>>"$lock"
 	if ! flock -n "$lock_fd"; then
-		holder=$(<"$lock")
-		say "$name: another run is making it (process ${holder:-unknown}); waiting for that one to finish"
+		say "$name: another run (process $(<"$lock")) is making it; waiting for that one"
 		flock "$lock_fd"
 	fi
 	printf '%s\n' "$$" >"$lock"
 }
 
-# State of the wave that is being made.
-declare -A job_pid job_start job_work
+# State of the wave that is being made, by step.
+declare -A job_pid=() job_start=() job_work=() job_path=()
+
+# Starts a step in the background, unless it is there.
+start_step() {
+	local name=$1 path
+	! step_done "$name" || return 0
+	path=$(step_path "$name")
+	lock_step "$name" "$cache/lock/$(basename "$path")"
+	if [[ ! -e $path/info ]]; then
+		remove_trees "$cache/tmp/$(basename "$path")".*
+		job_path[$name]=$path
+		job_work[$name]=$cache/tmp/$(basename "$path").$$
+		job_start[$name]=$SECONDS
+		mkdir "${job_work[$name]}"
+		say "$name: ${about[$name]} ... $(last_time "$name")"
+		# A process group of its own: it can be stopped with all that it started.
+		set -m
+		run_recipe "$name" "$path" "${job_work[$name]}" >"$(step_log "$name")" 2>&1 </dev/null &
+		job_pid[$name]=$!
+		set +m
+	fi
+	# The job holds the lock now, and lets go of it by ending.
+	exec {lock_fd}>&-
+}
 
 stop_jobs() {
 	local name
@@ -107,86 +122,46 @@ stop_jobs() {
 		kill -TERM -- "-${job_pid[$name]}" 2>/dev/null || true
 	done
 	wait
-	printf '\n' >&2
+	end_progress
 	say "stopped. What is finished is kept; the next run goes on from there."
 	exit 130
 }
 
-# A recipe that failed: the reason if it gave one, else the end of its log.
-report_failure() {
-	local name=$1 log
-	log=$(step_log "$name")
-	say "$name FAILED after $(clock $((SECONDS - job_start[$name])))"
+# Says how a step ended; its status is the step's.
+finish_step() {
+	local name=$1 took=$((SECONDS - job_start[$1])) text
+	end_progress
+	if wait "${job_pid[$name]}"; then
+		unset "job_pid[$name]"
+		text=$(cat "${job_path[$name]}/note" 2>/dev/null || true)
+		say "$name: done in $(clock $took)${text:+; $text}"
+		return
+	fi
+	unset "job_pid[$name]"
+	say "$name: FAILED after $(clock $took)"
 	if [[ -s ${job_work[$name]}/reason ]]; then
 		sed 's/^/  /' "${job_work[$name]}/reason" >&2
 	else
-		tail -n 20 "$log" | sed 's/^/  | /' >&2
+		tail -n 20 "$(step_log "$name")" | sed 's/^/  | /' >&2
 	fi
-	say "full log: $log"
+	say "full log: $(step_log "$name")"
 	say "finished steps are kept: put right what is said above and give the same command again"
-}
-
-# One line that says what is going on; $@: names of the steps.
-show_progress() {
-	local name text=
-	for name in "$@"; do
-		text+="$name $(clock $((SECONDS - job_start[$name])))"
-		[[ ! -e $cache/times/$name ]] || text+=" ($(last_time "$name"))"
-		text+=", "
-	done
-	text=${text%, }
-	if [[ -t 2 ]]; then
-		text+=": "$(tail -c 300 "$(step_log "${!#}")" 2>/dev/null | tr '\r\t' '\n ' | tail -n 1 | tr -dc '[:print:]')
-		printf '\r\033[Klab: %s' "${text:0:$(($(tput cols 2>/dev/null || echo 80) - 7))}" >&2
-	elif (((SECONDS - job_start[$1]) % 30 == 0)); then
-		say "still at it: $text"
-	fi
+	return 1
 }
 
 # Makes steps that do not depend on each other, side by side.
 make_wave() {
-	local name path failed=0 running=()
-	set -m
-	for name in "$@"; do
-		! step_done "$name" || continue
-		path=$(step_path "$name")
-		lock_step "$name" "$cache/lock/$(basename "$path")"
-		if [[ -e $path/info ]]; then
-			exec {lock_fd}>&-
-			continue
-		fi
-		remove_trees "$cache/tmp/$(basename "$path")".*
-		job_work[$name]=$cache/tmp/$(basename "$path").$$
-		job_start[$name]=$SECONDS
-		mkdir "${job_work[$name]}"
-		say "$name: ${about[$name]} ... $(last_time "$name")"
-		run_recipe "$name" "$path" "${job_work[$name]}" >"$(step_log "$name")" 2>&1 </dev/null &
-		job_pid[$name]=$!
-		# The job holds the lock now, and lets go of it by ending.
-		exec {lock_fd}>&-
-		running+=("$name")
-	done
-	set +m
+	local name failed=0
 	trap stop_jobs INT TERM HUP
-	while ((${#running[@]})); do
+	for name in "$@"; do
+		start_step "$name"
+	done
+	while ((${#job_pid[@]})); do
 		sleep 1
-		local still=()
-		for name in "${running[@]}"; do
-			if kill -0 "${job_pid[$name]}" 2>/dev/null; then
-				still+=("$name")
-				continue
-			fi
-			[[ ! -t 2 ]] || printf '\r\033[K' >&2
-			if wait "${job_pid[$name]}"; then
-				say "$name: done in $(clock $((SECONDS - job_start[$name])))"
-			else
-				report_failure "$name"
-				failed=1
-			fi
-			unset "job_pid[$name]"
+		for name in "${!job_pid[@]}"; do
+			kill -0 "${job_pid[$name]}" 2>/dev/null || finish_step "$name" || failed=1
 		done
-		running=("${still[@]}")
-		((${#running[@]} == 0)) || show_progress "${running[@]}"
+		((${#job_pid[@]} == 0)) || show_progress "${!job_pid[@]}"
 	done
 	trap - INT TERM HUP
 	((failed == 0)) || exit 1
@@ -194,19 +169,14 @@ make_wave() {
 
 # Makes a step and all that it needs.
 make_step() {
-	local name=$1
-	! step_done "$name" || return 0
-	case $name in
-	root) make_wave root ;;
-	debs) make_wave debs ;;
-	check) make_wave root && make_wave check ;;
-	*)
-		# These two take most of the time where the network is slow, and one of them needs few CPUs.
+	local need list=${needs[$1]}
+	! step_done "$1" || return 0
+	# The network is what these two wait for, so they do it together.
+	if [[ $list == 'root debs'* ]]; then
 		make_wave root debs
-		for need in ${needs[$name]}; do
-			make_wave "$need"
-		done
-		make_wave "$name"
-		;;
-	esac
+		list=${list#root debs}
+	fi
+	for need in $list "$1"; do
+		make_wave "$need"
+	done
 }

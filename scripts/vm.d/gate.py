@@ -23,8 +23,9 @@ COMPLAINT = re.compile(
             r"unable to handle",
             r"invalid opcode:",
             r"kernel BUG at",
-            # The kernel's own marks of a bug: BUG: covers KASAN, scheduling while atomic, sleeping function called
-            # from invalid context, smp_processor_id() in preemptible, soft lockup, page table and workqueue reports
+            # The kernel's own marks of a bug. "BUG:" covers KASAN, scheduling while atomic, sleeping
+            # function called from invalid context, smp_processor_id() in preemptible code, soft
+            # lockups, reports of page tables and of workqueues
             r"\bBUG\b",
             r"\bWARNING: ",
             r"\bKASAN\b",
@@ -99,8 +100,9 @@ def read(path):
 def log_lines(directory):
     """The kernel's log once: what was left of a dead machine is only in the console's log."""
     lines = [line.rstrip() for line in read(directory / "dmesg.log")]
+    console = [line.rstrip() for line in read(directory / "console.log")]
     seen = set(lines)
-    return lines + [line for line in map(str.rstrip, read(directory / "console.log")) if line not in seen]
+    return lines + [line for line in console if line not in seen]
 
 
 def complaints(directory):

@@ -30,8 +30,8 @@ KERNELS = {
     "stock": ("/lab/boot/vmlinux", "mitigations=off cryptomgr.notests audit=0"),
     "debug": ("/lab/debug/vmlinux", "fault_injection_usercopy=0"),
 }
-# Warnings of the boot go to the console, the rest only into the kernel's buffer: a serial port is slow. An oops ends
-# the VM, since what follows it says nothing any more.
+# Warnings of the boot go to the console, the rest only into the kernel's buffer: a serial port is
+# slow. An oops ends the VM, since what follows it says nothing any more.
 COMMON = "console=ttyS0 loglevel=5 printk.time=1 log_buf_len=8M panic=-1 oops=panic"
 
 
@@ -196,9 +196,16 @@ def tail(path, lines=15):
         print(f"  | {row}", file=sys.stderr)
 
 
+def give_to_owner():
+    """Logs that root wrote belong to who has the checkout."""
+    owner = os.stat("/wren")
+    for path in OUT.iterdir():
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def verdict(run):
     """Says what went wrong, if something did, and returns the exit status."""
-    where = os.environ.get("WREN_LOG_DIR", "/out")
+    where = run.args.log
     complaints = gate.complaints(OUT)
     if complaints:
         say(f"the kernel complained {len(complaints)} time(s):")
@@ -212,8 +219,8 @@ def verdict(run):
         say(f"logs are in {where} (stuck.txt: who waited for what)")
         return LIMIT_REACHED
     if complaints:
-        ended = "the VM died" if run.status is None else f"the command's exit status was {run.status}"
-        say(f"{ended}; logs are in {where}")
+        said = "died before it" if run.status is None else f"exit status {run.status}"
+        say(f"the command: {said}; logs are in {where}")
         return KERNEL_COMPLAINED
     if run.reached != "end":
         say(f"the VM ended while it was {'booting' if run.status is None else 'shutting down'}")
@@ -234,19 +241,22 @@ def parse_arguments():
     parser.add_argument("--icount", action="store_true")
     parser.add_argument("--no-kmemleak", dest="kmemleak", action="store_false")
     parser.add_argument("--qemu-opts", default="")
+    parser.add_argument("--log", required=True, help="what the host calls /out")
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(128 + number))
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     run = Run(args)
     try:
         run.run()
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+    finally:
+        give_to_owner()
     status = verdict(run)
     how = "instruction counting" if args.icount else args.accel
     say(f"{args.kernel} kernel, {how}: {run.times()}, exit status {status}")
