@@ -4,6 +4,7 @@ Results: KTAP read with the kernel's own parser, made into a tree, a table for a
 for machines. A test that was planned and has no result has failed.
 """
 
+import itertools
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -217,11 +218,13 @@ def print_report(suites, relative):
             f"{counts[2] or '':>8}{seconds:>8}"
         )
     for suite in suites:
-        for case in suite.cases:
-            if case.outcome != "failed":
-                continue
-            print(f"\nFAILED {suite.kernel} {suite.name}:{case.name}")
-            for line in case.log[-25:]:
+        failed = [case for case in suite.cases if case.outcome == "failed"]
+        # Tests that did not run all have the same to say.
+        for log, group in itertools.groupby(failed, key=lambda case: case.log):
+            names = [case.name for case in group]
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            print(f"\nFAILED {suite.kernel} {suite.name}:{names[0]}{more}")
+            for line in log[-25:]:
                 print(f"    {line.rstrip()[:160]}")
             print(f"    all of it: {relative(suite.source)}")
     skipped = Counter(

@@ -30,8 +30,9 @@ static int read_number(const char *path, int absent)
 
 int wren_family(void)
 {
-	return read_number("/sys/module/af_wren/parameters/family",
-			   AF_WREN_DEFAULT);
+	const char *family = getenv("WREN_FAMILY");
+
+	return family ? atoi(family) : AF_WREN_DEFAULT;
 }
 
 struct sockaddr_wren wren_addr(int ifindex, int port, const void *mac)
@@ -183,6 +184,11 @@ int module_refs(const char *name)
 
 	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
 	return read_number(path, -1);
+}
+
+bool only_sockets(int count)
+{
+	return eventually(module_refs("af_wren") == count * SOCKET_REFS);
 }
 
 bool debug_kernel(void)

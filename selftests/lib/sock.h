@@ -17,7 +17,7 @@
 #define HEADER_BYTES	((int)sizeof(struct wrenhdr))
 #define SOCK_MIN_SNDBUF	4608
 
-/* The address family that this kernel was given */
+/* The address family: WREN_FAMILY says if it is not the default */
 int wren_family(void);
 
 struct sockaddr_wren wren_addr(int ifindex, int port, const void *mac);
@@ -47,6 +47,15 @@ int polled(int fd, int events);
 int proto_sockets(void);
 /* /sys/module/<name>/refcnt, -1: not loaded */
 int module_refs(const char *name);
+
+/*
+ * A socket holds the module twice: as a file, until it is closed, and as what
+ * packets in flight belong to, until the last of them is gone.
+ */
+#define SOCKET_REFS	2
+
+/* Are these all the sockets there are, once those closed before are gone? */
+bool only_sockets(int count);
 
 /* A kernel with KASAN and lockdep takes several times as long. */
 bool debug_kernel(void);

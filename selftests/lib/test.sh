@@ -30,29 +30,36 @@ eventually() {
 # make_pair [QUEUES]: wren-a in the namespace wren-test-a, wren-b in wren-test-b, up, with addresses
 make_pair() {
 	local queues=${1:-1}
-	ip netns add wren-test-a
-	ip netns add wren-test-b
-	ip -n wren-test-a link add wren-a numtxqueues "$queues" numrxqueues "$queues" type wren
-	local peer
-	peer=$(ip -n wren-test-a -o link show type wren | awk -F'[:@ ]+' '$2 != "wren-a" { print $2 }')
-	ip -n wren-test-a link set "$peer" netns wren-test-b name wren-b
-	ip -n wren-test-a addr add 192.0.2.1/24 dev wren-a
-	ip -n wren-test-b addr add 192.0.2.2/24 dev wren-b
-	ip -n wren-test-a addr add 2001:db8::1/64 dev wren-a nodad
-	ip -n wren-test-b addr add 2001:db8::2/64 dev wren-b nodad
-	ip -n wren-test-a link set wren-a up
-	ip -n wren-test-b link set wren-b up
+	ip -b - <<-END
+		netns add wren-test-a
+		netns add wren-test-b
+	END
+	# The peer gets the first free name.
+	ip -n wren-test-a -b - <<-END
+		link add wren-a numtxqueues $queues numrxqueues $queues type wren
+		link set wren0 netns wren-test-b name wren-b
+		addr add 192.0.2.1/24 dev wren-a
+		addr add 2001:db8::1/64 dev wren-a nodad
+		link set wren-a up
+	END
+	ip -n wren-test-b -b - <<-END
+		addr add 192.0.2.2/24 dev wren-b
+		addr add 2001:db8::2/64 dev wren-b nodad
+		link set wren-b up
+	END
 	eventually has_carrier
 }
 
 has_carrier() {
-	ip -n wren-test-a link show wren-a | grep -q LOWER_UP && ip -n wren-test-b link show wren-b | grep -q LOWER_UP
+	ip -n wren-test-a link show wren-a | grep -q LOWER_UP
 }
 
 delete_pair() {
 	ip netns pids wren-test-b 2>/dev/null | xargs -r kill
-	ip netns del wren-test-a 2>/dev/null
-	ip netns del wren-test-b 2>/dev/null
+	ip -b - <<-END 2>/dev/null || true
+		netns del wren-test-a
+		netns del wren-test-b
+	END
 }
 
 at_a() {

@@ -74,8 +74,9 @@ TEST_F(load, again_and_again)
 TEST_F(load, family_taken)
 {
 	ASSERT_EQ(0, module_load("knet", ""));
-	EXPECT_EQ(-EEXIST, module_load("af_wren", "family=2"));
-	EXPECT_TRUE(kmsg_has(self->log, "af_wren", "family 2"));
+	/* EEXIST is what the module loader makes EBUSY of. */
+	EXPECT_EQ(-EBUSY, module_load("af_wren", "family=2"));
+	EXPECT_TRUE(kmsg_has(self->log, "af_wren", "family=2"));
 	EXPECT_FALSE(module_loaded("af_wren"));
 	/* The refused one left nothing behind, IPv4 least of all. */
 	EXPECT_LE(0, socket(AF_INET, SOCK_DGRAM, 0));
@@ -88,7 +89,6 @@ TEST_F(load, family_out_of_range)
 		"family=0", "family=-1", "family=46", "family=256",
 		"family=2147483647", "family=-2147483648",
 	};
-	char number[32];
 	size_t i;
 
 	ASSERT_EQ(0, module_load("knet", ""));
@@ -96,8 +96,7 @@ TEST_F(load, family_out_of_range)
 		EXPECT_EQ(-EINVAL, module_load("af_wren", bad[i])) {
 			TH_LOG("%s", bad[i]);
 		}
-		snprintf(number, sizeof(number), "%s", strchr(bad[i], '=') + 1);
-		EXPECT_TRUE(kmsg_has(self->log, "af_wren", number)) {
+		EXPECT_TRUE(kmsg_has(self->log, "af_wren", bad[i])) {
 			TH_LOG("the log does not tell about %s", bad[i]);
 		}
 	}
@@ -114,8 +113,8 @@ TEST_F(load, family_of_choice)
 	EXPECT_EQ(-1, socket(OTHER_FAMILY, SOCK_DGRAM, 0));
 	EXPECT_EQ(EAFNOSUPPORT, errno);
 	ASSERT_EQ(0, module_load("af_wren", "family=19"));
-	EXPECT_EQ(OTHER_FAMILY, wren_family());
-	fd = wren_socket(0);
+	EXPECT_TRUE(kmsg_has(self->log, "af_wren", "19"));
+	fd = socket(OTHER_FAMILY, SOCK_DGRAM, 0);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(OTHER_FAMILY, sockopt(fd, SO_DOMAIN));
 	EXPECT_EQ(-1, socket(AF_WREN_DEFAULT, SOCK_DGRAM, 0));

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0
+"""
+As much of rtnetlink as the tests need: links are made, changed, looked at and deleted without
+starting a program for each step, which is slow on an emulated machine.
+"""
+
+import os
+import socket
+import struct
+
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE, NLM_F_DUMP = 1, 4, 0x200, 0x400, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
+IFLA_LINKINFO, IFLA_STATS64, IFLA_NET_NS_FD = 18, 23, 28
+IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_LINK_NETNSID = 31, 32, 37
+IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+IFLA_WREN_PEER = 1
+IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 1, 0x40, 0x10000
+
+STATS64 = (
+    "rx_packets",
+    "tx_packets",
+    "rx_bytes",
+    "tx_bytes",
+    "rx_errors",
+    "tx_errors",
+    "rx_dropped",
+    "tx_dropped",
+)
+
+
+def attr(kind, data):
+    """An attribute: a number is 32 bits, a text ends with a zero."""
+    if isinstance(data, int):
+        data = struct.pack("=I", data)
+    elif isinstance(data, str):
+        data = data.encode() + b"\0"
+    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+
+def attrs(data):
+    """Attributes as a dictionary: number to bytes."""
+    found, at = {}, 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            break
+        found[kind & 0x3FFF] = data[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+def _request(kind, flags, payload):
+    """The payloads of the answer; raises OSError with the errno of the kernel."""
+    head = struct.pack("=IHHII", 16 + len(payload), kind, flags | NLM_F_REQUEST, 1, 0)
+    answers = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.settimeout(30)
+        netlink.send(head + payload)
+        while True:
+            data, at = netlink.recv(1 << 18), 0
+            while at + 16 <= len(data):
+                length, answer = struct.unpack_from("=IH", data, at)
+                body = data[at + 16 : at + length]
+                at += (length + 3) & ~3
+                if answer == NLMSG_DONE:
+                    return answers
+                if answer == NLMSG_ERROR:
+                    (error,) = struct.unpack_from("=i", body)
+                    if error:
+                        raise OSError(-error, os.strerror(-error))
+                    return answers
+                answers.append(body)
+
+
+def _ifinfo(flags=0, change=0):
+    return struct.pack("=BxHiII", 0, 0, 0, flags, change)
+
+
+def add(name, peer=None, queues=None, raw_peer=None):
+    """
+    Make a wren pair. peer: attributes of the peer, by number. raw_peer: bytes to send instead of
+    a well-formed IFLA_WREN_PEER. name: None leaves it to the kernel.
+    """
+    data = b""
+    if raw_peer is not None:
+        data = attr(IFLA_WREN_PEER, raw_peer)
+    elif peer is not None:
+        body = _ifinfo() + b"".join(attr(kind, value) for kind, value in peer.items())
+        data = attr(IFLA_WREN_PEER, body)
+    info = attr(IFLA_INFO_KIND, "wren")
+    if data:
+        info += attr(IFLA_INFO_DATA, data)
+    payload = _ifinfo()
+    if name is not None:
+        payload += attr(IFLA_IFNAME, name)
+    if queues is not None:
+        payload += attr(IFLA_NUM_TX_QUEUES, queues) + attr(IFLA_NUM_RX_QUEUES, queues)
+    payload += attr(IFLA_LINKINFO, info)
+    _request(RTM_NEWLINK, NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE, payload)
+
+
+def delete(name):
+    """Delete a link."""
+    _request(RTM_DELLINK, NLM_F_ACK, _ifinfo() + attr(IFLA_IFNAME, name))
+
+
+def change(name, up=None, **values):
+    """Change a link: up, mtu=N, address=bytes, netns=file number."""
+    flags = 0 if up is None else IFF_UP
+    payload = _ifinfo(IFF_UP if up else 0, flags) + attr(IFLA_IFNAME, name)
+    numbers = {"mtu": IFLA_MTU, "address": IFLA_ADDRESS, "netns": IFLA_NET_NS_FD}
+    for key, value in values.items():
+        payload += attr(numbers[key], value)
+    _request(RTM_NEWLINK, NLM_F_ACK, payload)
+
+
+def _link(body):
+    _, kind, index, flags, _ = struct.unpack_from("=BxHiII", body)
+    found = attrs(body[16:])
+    info = attrs(found.get(IFLA_LINKINFO, b""))
+    link = {
+        "index": index,
+        "type": kind,
+        "flags": flags,
+        "name": found[IFLA_IFNAME].rstrip(b"\0").decode(),
+        "kind": info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode(),
+        "qdisc": found[IFLA_QDISC].rstrip(b"\0").decode(),
+        "mtu": struct.unpack("=I", found[IFLA_MTU])[0],
+        "address": found.get(IFLA_ADDRESS, b""),
+        "tx_queues": struct.unpack("=I", found[IFLA_NUM_TX_QUEUES])[0],
+        "rx_queues": struct.unpack("=I", found[IFLA_NUM_RX_QUEUES])[0],
+        "link": struct.unpack("=I", found[IFLA_LINK])[0] if IFLA_LINK in found else None,
+        "netnsid": found.get(IFLA_LINK_NETNSID),
+    }
+    link |= zip(STATS64, struct.unpack_from(f"={len(STATS64)}Q", found[IFLA_STATS64]), strict=True)
+    return link
+
+
+def get(name):
+    """What the kernel tells of a link, None if it is not there."""
+    try:
+        (body,) = _request(RTM_GETLINK, NLM_F_ACK, _ifinfo() + attr(IFLA_IFNAME, name))
+    except OSError:
+        return None
+    return _link(body)
+
+
+def names():
+    """The names of all links but lo."""
+    links = (_link(body) for body in _request(RTM_GETLINK, NLM_F_DUMP, _ifinfo()))
+    return sorted(link["name"] for link in links if link["name"] != "lo")
