@@ -11,7 +11,7 @@ use core::{
     mem::MaybeUninit, //
 };
 use kernel::{
-    alloc::flags::GFP_KERNEL,
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     sync::{
         atomic::{
@@ -94,9 +94,9 @@ pub fn channel<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
     if !capacity.is_power_of_two() || u32::try_from(capacity).is_err() {
         return Err(EINVAL);
     }
-    let mut slots = KVec::with_capacity(capacity, GFP_KERNEL)?;
+    let mut slots = KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
     for _ in 0..capacity {
-        slots.push(UnsafeCell::new(MaybeUninit::uninit()), GFP_KERNEL)?;
+        slots.push(UnsafeCell::new(MaybeUninit::uninit()), GFP_KERNEL_ACCOUNT)?;
     }
     // INVARIANT: The length is a power of two, and no slot is between `head` and `tail`.
     let ring = Arc::new(
@@ -105,7 +105,7 @@ pub fn channel<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
             head: CacheAligned(Atomic::new(0)),
             tail: CacheAligned(Atomic::new(0)),
         },
-        GFP_KERNEL,
+        GFP_KERNEL_ACCOUNT,
     )?;
     Ok((Producer(ring.clone()), Consumer(ring)))
 }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_dropped_once() -> Result {
-        let item = Arc::new((), GFP_KERNEL)?;
+        let item = Arc::new((), GFP_KERNEL_ACCOUNT)?;
         let (mut tx, mut rx) = channel::<Arc<()>>(4)?;
         for _ in 0..3 {
             assert!(tx.push(item.clone()).is_ok());

@@ -36,8 +36,8 @@
 //!
 //! ```ignore
 //! let mut skb = SkBuff::alloc(headroom, payload.len(), GFP_KERNEL)?;
-//! skb.put(payload.len())?.copy_from_slice(payload);
-//! skb.push(size_of::<wrenhdr>())?.copy_from_slice(header);
+//! skb.put_data(payload)?;
+//! skb.push_data(header)?;
 //! skb.set_owner_w(sk);
 //! skb.dev_queue_xmit(dev, &guard)?; // `skb` is gone: the device frees it and `sk` gets its bytes back.
 //! ```
@@ -56,7 +56,10 @@ mod tests;
 pub use self::{
     claim::OwnerKind,
     dispose::implicit_drops,
-    meta::TxMeta,
+    meta::{
+        RxSkBuff,
+        TxMeta, //
+    },
     reason::DropReason, //
 };
 
@@ -167,6 +170,12 @@ impl SharedSkBuff {
     pub unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: That is what the caller promises.
         Self(ptr)
+    }
+
+    /// Hands the reference to C.
+    #[inline]
+    pub fn into_raw(self) -> NonNull<bindings::sk_buff> {
+        ManuallyDrop::new(self).0
     }
 
     /// Gives the reference back; the last one frees the packet, as in [`SkBuff::consume`].

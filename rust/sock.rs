@@ -62,15 +62,19 @@ use core::{
 use kernel::{
     error::Error,
     prelude::*,
+    sync::atomic::Atomic,
     types::Opaque, //
 };
 
 /// A socket of any family: `struct sock`, borrowed.
 ///
+/// It may be on its way out: found under RCU, it may have no reference and no charge any more, so
+/// nothing can be charged to it. See [`LiveSock`].
+///
 /// # Invariants
 ///
-/// The socket has not been freed, and is not freed while it is borrowed: somebody holds a
-/// reference or a charge, or RCU is read-locked and the socket is freed by RCU.
+/// The memory of the socket is not freed while it is borrowed: somebody holds a reference or a
+/// charge, or RCU is read-locked and the socket is freed by RCU.
 #[repr(transparent)]
 pub struct Sock(Opaque<bindings::sock>);
 
@@ -110,7 +114,7 @@ impl Sock {
         let raw =
             unsafe { (&raw const (*self.as_ptr()).sk_wmem_alloc.refs.counter).read_volatile() };
         // One is the socket's own.
-        (raw - 1) as u32
+        raw.wrapping_sub(1) as u32
     }
 
     /// Size of the send buffer in bytes: `sk_sndbuf`.
@@ -159,6 +163,59 @@ impl Sock {
         }
     }
 
+    /// Puts a packet into the receive queue, charged to the receive buffer, and wakes readers.
+    ///
+    /// Context: any but hard interrupt.
+    ///
+    /// # Errors
+    ///
+    /// Gives the packet back with the reason why it has to be dropped: the buffer is full, or a
+    /// socket filter does not want it.
+    ///
+    /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
+    pub fn queue_rcv_skb(&self, skb: SkBuff) -> Result<(), (SkBuff, DropReason)> {
+        let skb = skb.into_raw();
+        // SAFETY: The socket and the packet are valid. On success the queue has the reference, on
+        // failure it is still ours.
+        let reason = unsafe { bindings::sock_queue_rcv_skb_reason(self.as_ptr(), skb.as_ptr()) };
+        if reason == bindings::skb_drop_reason_SKB_NOT_DROPPED_YET {
+            return Ok(());
+        }
+        // SAFETY: As above.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        Err((skb, DropReason::from_raw(reason)))
+    }
+
+    /// Bytes in the first packet of the receive queue, or 0: what SIOCINQ tells for datagrams.
+    pub fn first_packet_len(&self) -> usize {
+        // SAFETY: The socket is valid by the type invariant.
+        unsafe {
+            bindings::skb_queue_first_len(&raw mut (*self.as_ptr()).sk_receive_queue) as usize
+        }
+    }
+}
+
+/// A socket that somebody holds: its `sk_refcnt` is not zero, so packets can be charged to it.
+///
+/// # Invariants
+///
+/// As [`Sock`]; and somebody holds a reference for as long as it is borrowed.
+#[repr(transparent)]
+pub struct LiveSock(Sock);
+
+impl LiveSock {
+    /// Borrows a socket from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` fulfils the type invariants for the whole of `'a`.
+    #[inline(always)]
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::sock) -> &'a Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function; the layouts are the same.
+        unsafe { &*ptr.cast() }
+    }
+
     /// Allocates a packet that is charged to the send buffer from the beginning, with `headroom`
     /// bytes for headers and room for `size` behind them.
     ///
@@ -196,29 +253,6 @@ impl Sock {
         Ok(skb)
     }
 
-    /// Puts a packet into the receive queue, charged to the receive buffer, and wakes readers.
-    ///
-    /// Context: any but hard interrupt.
-    ///
-    /// # Errors
-    ///
-    /// Gives the packet back with the reason why it has to be dropped: the buffer is full, or a
-    /// socket filter does not want it.
-    ///
-    /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
-    pub fn queue_rcv_skb(&self, skb: SkBuff) -> Result<(), (SkBuff, DropReason)> {
-        let skb = skb.into_raw();
-        // SAFETY: The socket and the packet are valid. On success the queue has the reference, on
-        // failure it is still ours.
-        let reason = unsafe { bindings::sock_queue_rcv_skb_reason(self.as_ptr(), skb.as_ptr()) };
-        if reason == bindings::skb_drop_reason_SKB_NOT_DROPPED_YET {
-            return Ok(());
-        }
-        // SAFETY: As above.
-        let skb = unsafe { SkBuff::from_raw(skb) };
-        Err((skb, DropReason::from_raw(reason)))
-    }
-
     /// Takes the next packet out of the receive queue, or looks at it if `flags` have MSG_PEEK.
     ///
     /// Sleeps until there is one unless `flags` have MSG_DONTWAIT. Context: process.
@@ -240,14 +274,6 @@ impl Sock {
         }
     }
 
-    /// Bytes in the first packet of the receive queue, or 0: what SIOCINQ tells for datagrams.
-    pub fn first_packet_len(&self) -> usize {
-        // SAFETY: The socket is valid by the type invariant.
-        unsafe {
-            bindings::skb_queue_first_len(&raw mut (*self.as_ptr()).sk_receive_queue) as usize
-        }
-    }
-
     /// Takes the socket's lock, which serialises calls from user space: `lock_sock`.
     ///
     /// Context: process; sleeps.
@@ -258,9 +284,18 @@ impl Sock {
     }
 }
 
+impl Deref for LiveSock {
+    type Target = Sock;
+
+    #[inline(always)]
+    fn deref(&self) -> &Sock {
+        &self.0
+    }
+}
+
 /// The lock of a socket, held.
 #[must_use]
-pub struct SockGuard<'a>(&'a Sock);
+pub struct SockGuard<'a>(&'a LiveSock);
 
 impl SockGuard<'_> {
     /// Binds the socket to a device; 0 unbinds it.
@@ -280,10 +315,12 @@ impl Drop for SockGuard<'_> {
 ///
 /// # Invariants
 ///
-/// As [`Sock`]; and `data` is initialised.
+/// As [`Sock`]; and `data` is initialised. `table` is null, or where the [`SockTable`] is that the
+/// socket is in; it changes under the lock of that table.
 #[repr(C)]
 pub struct Socket<F: Family> {
     sk: Sock,
+    table: Atomic<*mut c_void>,
     data: F::Data,
 }
 
@@ -313,5 +350,43 @@ impl<F: Family> Deref for Socket<F> {
     #[inline(always)]
     fn deref(&self) -> &Sock {
         &self.sk
+    }
+}
+
+/// A socket of one family that somebody holds: what the calls of a program get.
+///
+/// # Invariants
+///
+/// As [`Socket`] and [`LiveSock`].
+#[repr(transparent)]
+pub struct LiveSocket<F: Family>(Socket<F>);
+
+impl<F: Family> LiveSocket<F> {
+    /// Borrows a socket from C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` fulfils the type invariants for the whole of `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *const bindings::sock) -> &'a Self {
+        // INVARIANT: That is what the caller promises.
+        // SAFETY: By the requirements of this function; the layouts are the same.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The socket without its family, for what only a live one can do.
+    #[inline(always)]
+    pub fn live(&self) -> &LiveSock {
+        // SAFETY: By the type invariant; `Socket` begins with the `struct sock`.
+        unsafe { LiveSock::from_raw(self.as_ptr()) }
+    }
+}
+
+impl<F: Family> Deref for LiveSocket<F> {
+    type Target = Socket<F>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Socket<F> {
+        &self.0
     }
 }

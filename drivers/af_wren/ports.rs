@@ -13,6 +13,7 @@ use kernel::{
 use knet::{
     net::Namespace,
     sock::{
+        LiveSocket,
         SockGuard,
         SockTable,
         Socket, //
@@ -63,7 +64,13 @@ impl Ports {
     /// # Errors
     ///
     /// `EADDRINUSE` if another socket has it there, `EINVAL` if the socket has a port.
-    fn take(&self, sk: &Socket<Wren>, lock: &mut SockGuard<'_>, port: u16, ifindex: i32) -> Result {
+    fn take(
+        &self,
+        sk: &LiveSocket<Wren>,
+        lock: &mut SockGuard<'_>,
+        port: u16,
+        ifindex: i32,
+    ) -> Result {
         let conflicts = |other: &Socket<Wren>| {
             let bound = other.bound_dev_if();
             other.data().port() == port
@@ -79,7 +86,7 @@ impl Ports {
     /// Gives a socket the port that it asks for, or any if that is 0. Errors: as `take`.
     pub(crate) fn bind(
         &self,
-        sk: &Socket<Wren>,
+        sk: &LiveSocket<Wren>,
         lock: &mut SockGuard<'_>,
         port: u16,
         ifindex: i32,
@@ -101,7 +108,7 @@ impl Ports {
     }
 
     /// Takes the port of a socket back.
-    pub(crate) fn release(&self, sk: &Socket<Wren>) {
+    pub(crate) fn release(&self, sk: &LiveSocket<Wren>) {
         self.table.remove(sk);
     }
 

@@ -29,8 +29,8 @@ use knet::{
     },
     sock::{
         msg::flags,
-        RecvMsg,
-        Socket, //
+        LiveSocket,
+        RecvMsg, //
     },
 };
 
@@ -83,11 +83,11 @@ impl PacketHandler for Handler {
 }
 
 /// Receives one datagram.
-pub(crate) fn recvmsg(sk: &Socket<Wren>, msg: &mut RecvMsg<'_>) -> Result<usize> {
+pub(crate) fn recvmsg(sk: &LiveSocket<Wren>, msg: &mut RecvMsg<'_>) -> Result<usize> {
     if msg.flags() & (flags::OOB | flags::ERRQUEUE) != 0 {
         return Err(EOPNOTSUPP);
     }
-    let Some(skb) = sk.recv_datagram(msg.flags())? else {
+    let Some(skb) = sk.live().recv_datagram(msg.flags())? else {
         return Ok(0);
     };
     let payload = skb.len().saturating_sub(wire::SIZE);

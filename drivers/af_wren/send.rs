@@ -25,6 +25,7 @@ use knet::{
     },
     sock::{
         msg::flags,
+        LiveSocket,
         SendMsg,
         Socket, //
     },
@@ -65,7 +66,7 @@ fn device<'a>(
 fn fill(skb: &mut SkBuff, sk: &Socket<Wren>, msg: &mut SendMsg<'_>, header: Header) -> Result {
     let len = msg.len();
     skb.put_iter(msg.data(), len)?;
-    skb.push(wire::SIZE)?.copy_from_slice(&header.to_bytes());
+    skb.push_data(&header.to_bytes())?;
     skb.reset_network_header();
     skb.set_tx_meta(&TxMeta {
         protocol: sk.data().ethertype,
@@ -76,12 +77,19 @@ fn fill(skb: &mut SkBuff, sk: &Socket<Wren>, msg: &mut SendMsg<'_>, header: Head
 }
 
 /// Sends one datagram: charged to the socket from the start, until the device has sent it.
-pub(crate) fn sendmsg(sk: &Socket<Wren>, msg: &mut SendMsg<'_>) -> Result<usize> {
+pub(crate) fn sendmsg(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>) -> Result<usize> {
     let len = msg.len();
     if msg.flags() & flags::OOB != 0 {
         return Err(EOPNOTSUPP);
     }
+    // None is understood, and one that is ignored would be worse.
+    if msg.has_control() {
+        return Err(EINVAL);
+    }
     let dest = Address::parse(msg.name().ok_or(EDESTADDRREQ)?, sk.data().family)?;
+    if dest.port == 0 {
+        return Err(EINVAL);
+    }
     let ifindex = match (dest.ifindex, sk.bound_dev_if()) {
         (0, 0) => return Err(EDESTADDRREQ),
         (asked, 0) => asked,
@@ -106,7 +114,7 @@ pub(crate) fn sendmsg(sk: &Socket<Wren>, msg: &mut SendMsg<'_>) -> Result<usize>
     // This may sleep, so no device is held: one that is to be removed must not wait for a writer
     // who waits for another device.
     let dontwait = msg.flags() & flags::DONTWAIT != 0;
-    let mut skb = sk.alloc_send_skb(room.head, room.tail, dontwait)?;
+    let mut skb = sk.live().alloc_send_skb(room.head, room.tail, dontwait)?;
     if let Err(e) = fill(&mut skb, sk, msg, header) {
         skb.consume();
         return Err(e);
@@ -115,7 +123,9 @@ pub(crate) fn sendmsg(sk: &Socket<Wren>, msg: &mut SendMsg<'_>) -> Result<usize>
     // Meanwhile the device may have gone, or have got a smaller MTU.
     let guard = rcu::read_lock();
     let addressed = device(sk, ifindex, len, &guard).and_then(|dev| {
-        skb.dev_hard_header(dev, sk.data().ethertype, &dest.mac, &dev.eth_address())?;
+        // Another device of this index may want more room than the one that was asked before.
+        skb.dev_hard_header(dev, sk.data().ethertype, &dest.mac, &dev.eth_address())
+            .map_err(|_| ENOBUFS)?;
         Ok(dev)
     });
     match addressed {

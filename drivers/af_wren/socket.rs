@@ -31,10 +31,10 @@ use knet::{
         Create,
         Family,
         Ioctl,
+        LiveSocket,
         Protocol,
         RecvMsg,
-        SendMsg,
-        Socket, //
+        SendMsg, //
     },
 };
 
@@ -48,7 +48,7 @@ static PROTOCOL: Protocol<Wren> = Protocol::new();
 
 /// What each socket keeps.
 pub(crate) struct WrenSock {
-    /// 0 until it is bound, then never changed.
+    /// 0 until it is bound.
     port: Atomic<u32>,
     pub(crate) family: u16,
     pub(crate) ethertype: u16,
@@ -81,10 +81,10 @@ fn check_device(net: &Namespace, addr: &Address) -> Result {
 }
 
 /// Gives a socket a port if it has none.
-pub(crate) fn autobind(sk: &Socket<Wren>) -> Result<u16> {
+pub(crate) fn autobind(sk: &LiveSocket<Wren>) -> Result<u16> {
     let data = sk.data();
     if data.port() == 0 {
-        let mut lock = sk.lock();
+        let mut lock = sk.live().lock();
         // Another thread may have been faster.
         if data.port() == 0 {
             data.ports.bind(sk, &mut lock, 0, sk.bound_dev_if())?;
@@ -118,14 +118,14 @@ impl Family for Wren {
         })
     }
 
-    fn release(sk: &Socket<Self>) {
+    fn release(sk: &LiveSocket<Self>) {
         sk.data().ports.release(sk);
     }
 
-    fn bind(sk: &Socket<Self>, addr: &[u8]) -> Result {
+    fn bind(sk: &LiveSocket<Self>, addr: &[u8]) -> Result {
         let data = sk.data();
         let addr = Address::parse(addr, data.family)?;
-        let mut lock = sk.lock();
+        let mut lock = sk.live().lock();
         let bound = sk.bound_dev_if();
         if data.port() != 0 {
             return Err(EINVAL);
@@ -142,10 +142,19 @@ impl Family for Wren {
         } else if addr.mac != [0; 6] {
             return Err(EADDRNOTAVAIL);
         }
-        data.ports.bind(sk, &mut lock, addr.port, ifindex)
+        data.ports.bind(sk, &mut lock, addr.port, ifindex)?;
+        // The device may have gone before the socket was in the table, where those are told that
+        // are bound to it.
+        if ifindex != 0 && check_device(sk.net(), &Address { ifindex, ..addr }).is_err() {
+            data.ports.release(sk);
+            data.set_port(0);
+            lock.bind_to_device(bound);
+            return Err(ENODEV);
+        }
+        Ok(())
     }
 
-    fn getname(sk: &Socket<Self>, out: &mut [u8], peer: bool) -> Result<usize> {
+    fn getname(sk: &LiveSocket<Self>, out: &mut [u8], peer: bool) -> Result<usize> {
         if peer {
             return Err(ENOTCONN);
         }
@@ -165,15 +174,15 @@ impl Family for Wren {
         Ok(addr::SIZE)
     }
 
-    fn sendmsg(sk: &Socket<Self>, msg: &mut SendMsg<'_>) -> Result<usize> {
+    fn sendmsg(sk: &LiveSocket<Self>, msg: &mut SendMsg<'_>) -> Result<usize> {
         send::sendmsg(sk, msg)
     }
 
-    fn recvmsg(sk: &Socket<Self>, msg: &mut RecvMsg<'_>) -> Result<usize> {
+    fn recvmsg(sk: &LiveSocket<Self>, msg: &mut RecvMsg<'_>) -> Result<usize> {
         receive::recvmsg(sk, msg)
     }
 
-    fn ioctl(sk: &Socket<Self>, cmd: Ioctl) -> Result<u32> {
+    fn ioctl(sk: &LiveSocket<Self>, cmd: Ioctl) -> Result<u32> {
         Ok(match cmd {
             Ioctl::OutQ => sk.wmem_alloc(),
             Ioctl::InQ => sk.first_packet_len().saturating_sub(wire::SIZE) as u32,

@@ -90,7 +90,7 @@ impl Lane {
     /// Makes the lane of queue `index` in the direction away from `side`, and its transmitting end.
     pub(crate) fn new(link: &Arc<Link>, side: Side, index: u16) -> Result<(Arc<Self>, Sender)> {
         let (tx, rx) = ring::channel(RING_SIZE)?;
-        let stats = Arc::new(LaneStats::default(), GFP_KERNEL)?;
+        let stats = Arc::new(LaneStats::default(), GFP_KERNEL_ACCOUNT)?;
         let receiver = Receiver {
             link: link.clone(),
             side,
@@ -104,7 +104,7 @@ impl Lane {
                 napi <- Napi::new(receiver),
                 stats,
             }? Error),
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?;
         let sender = Sender {
             ring: tx,
@@ -167,6 +167,7 @@ pub(crate) fn transmit(link: &Link, mut queue: TxQueue<'_, Sender>, mut skb: SkB
         return Xmit::Busy(skb);
     };
     skb.tx_timestamp();
+    skb.nf_reset_ct();
     let len = skb.len() as u32;
     queue.state.sent(len);
     slot.put(skb);
@@ -228,10 +229,10 @@ impl Poll for Receiver {
         let (Some(sender), Some(receiver)) =
             (link.port(*side, &guard), link.port(side.peer(), &guard))
         else {
-            return ctx.complete_done(|| false);
+            return ctx.complete_done();
         };
         if !link.is_up() {
-            return ctx.complete_done(|| false);
+            return ctx.complete_done();
         }
 
         let wire = link.pace(*side);
@@ -248,7 +249,7 @@ impl Poll for Receiver {
             bytes += len;
             // The wire has it: the sender gets its bytes back.
             skb.orphan();
-            match skb.forward_to(receiver) {
+            match skb.forward(sender, receiver, *index) {
                 Ok(skb) => {
                     stats.rx_packets.add(1);
                     stats.rx_bytes.add(len.into());
@@ -265,8 +266,7 @@ impl Poll for Receiver {
         }
         match wait {
             Some(Arrival::At(when)) => ctx.complete_until(when),
-            Some(Arrival::Never) => ctx.complete_done(|| false),
-            Some(Arrival::Now) | None => ctx.complete_done(|| !ring.is_empty()),
+            Some(Arrival::Never | Arrival::Now) | None => ctx.complete_done(),
         }
     }
 }

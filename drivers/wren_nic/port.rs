@@ -59,20 +59,20 @@ pub(crate) struct Port {
 
 /// The lanes of one direction, and their transmitting ends.
 fn lanes(link: &Arc<Link>, side: Side, queues: usize) -> Result<(KVec<Arc<Lane>>, KVec<Sender>)> {
-    let mut lanes = KVec::with_capacity(queues, GFP_KERNEL)?;
-    let mut senders = KVec::with_capacity(queues, GFP_KERNEL)?;
+    let mut lanes = KVec::with_capacity(queues, GFP_KERNEL_ACCOUNT)?;
+    let mut senders = KVec::with_capacity(queues, GFP_KERNEL_ACCOUNT)?;
     for index in 0..queues {
         let (lane, sender) = Lane::new(link, side, u16::try_from(index)?)?;
-        lanes.push(lane, GFP_KERNEL)?;
-        senders.push(sender, GFP_KERNEL)?;
+        lanes.push(lane, GFP_KERNEL_ACCOUNT)?;
+        senders.push(sender, GFP_KERNEL_ACCOUNT)?;
     }
     Ok((lanes, senders))
 }
 
 fn clone(lanes: &[Arc<Lane>]) -> Result<KVec<Arc<Lane>>> {
-    let mut clone = KVec::with_capacity(lanes.len(), GFP_KERNEL)?;
+    let mut clone = KVec::with_capacity(lanes.len(), GFP_KERNEL_ACCOUNT)?;
     for lane in lanes {
-        clone.push(lane.clone(), GFP_KERNEL)?;
+        clone.push(lane.clone(), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(clone)
 }
@@ -134,7 +134,7 @@ impl Operations for Port {
             let stats = lane.stats();
             out.rx_packets(stats.rx_packets.get());
             out.rx_bytes(stats.rx_bytes.get());
-            out.rx_dropped(stats.rx_drops.get());
+            // The core counts what could not be received.
         }
     }
 }
@@ -142,28 +142,18 @@ impl Operations for Port {
 impl ethtool::Operations for Port {
     const DRIVER: &'static CStr = c"wren_nic";
 
-    fn stat_names(direction: Direction) -> &'static [&'static CStr] {
-        match direction {
-            Direction::Tx => &[
-                c"packets",
-                c"bytes",
-                c"drops",
-                c"purged",
-                c"busy",
-                c"stops",
-                c"wakes",
-                c"doorbells",
-            ],
-            Direction::Rx => &[c"packets", c"bytes", c"drops"],
-        }
-    }
+    const TX_STATS: &'static [&'static CStr] = &[
+        c"packets",
+        c"bytes",
+        c"drops",
+        c"purged",
+        c"busy",
+        c"stops",
+        c"wakes",
+        c"doorbells",
+    ];
 
-    fn queues(dev: &Device<Self>, direction: Direction) -> usize {
-        match direction {
-            Direction::Tx => dev.data().tx.len(),
-            Direction::Rx => dev.data().rx.len(),
-        }
-    }
+    const RX_STATS: &'static [&'static CStr] = &[c"packets", c"bytes", c"drops"];
 
     fn stats(dev: &Device<Self>, direction: Direction, queue: usize, out: &mut [u64]) {
         let lanes = match direction {
@@ -213,6 +203,7 @@ impl Kind for Port {
         | features::HIGHDMA
         | features::HW_CSUM
         | features::RXCSUM
+        | features::SCTP_CRC
         | features::GSO_SOFTWARE;
     const PEER_ATTR: u16 = IFLA_WREN_PEER;
 
@@ -220,9 +211,10 @@ impl Kind for Port {
         let peer = request.create_peer()?;
         let dev = request.dev;
 
-        let link = Arc::new(Link::new(), GFP_KERNEL)?;
+        let link = Arc::new(Link::new(), GFP_KERNEL_ACCOUNT)?;
         let (a_to_b, a_senders) = lanes(&link, Side::A, dev.num_tx_queues())?;
         let (b_to_a, b_senders) = lanes(&link, Side::B, peer.num_tx_queues())?;
+        let rx_lanes = (b_to_a.len(), a_to_b.len());
         let b = Port {
             side: Side::B,
             link: link.clone(),
@@ -237,8 +229,8 @@ impl Kind for Port {
         };
 
         // The name that was asked for comes first: the peer's default name could be the same.
-        let dev = dev.init(a, a_senders)?.register()?;
-        let peer = peer.init(b, b_senders)?.register()?;
+        let dev = dev.init(a, a_senders, rx_lanes.0)?.register()?;
+        let peer = peer.init(b, b_senders, rx_lanes.1)?.register()?;
         link.join(dev.device(), peer.device())?;
         peer.keep();
         dev.keep();

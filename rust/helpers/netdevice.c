@@ -37,9 +37,22 @@ __knet_helper void knet_helper_netif_napi_del(struct napi_struct *napi)
 	netif_napi_del(napi);
 }
 
+/*
+ * GRO writes to the shared info of the packets that it merges, so it must not
+ * get one whose data somebody else has, too: TCP keeps the original of all that
+ * it sends. As veth does.
+ */
 __knet_helper void knet_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
 {
-	napi_gro_receive(napi, skb);
+	if (skb_shared(skb) || skb_unclone(skb, GFP_ATOMIC))
+		netif_receive_skb(skb);
+	else
+		napi_gro_receive(napi, skb);
+}
+
+__knet_helper void knet_helper_dev_core_stats_rx_dropped_inc(struct net_device *dev)
+{
+	dev_core_stats_rx_dropped_inc(dev);
 }
 
 /* The first half of netif_txq_try_stop(): stop, and a barrier before the recheck. */

@@ -7,6 +7,11 @@ __knet_helper void knet_helper_skb_tx_timestamp(struct sk_buff *skb)
 	skb_tx_timestamp(skb);
 }
 
+__knet_helper void knet_helper_nf_reset_ct(struct sk_buff *skb)
+{
+	nf_reset_ct(skb);
+}
+
 __knet_helper int knet_helper_skb_cloned(const struct sk_buff *skb)
 {
 	return skb_cloned(skb);

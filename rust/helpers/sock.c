@@ -22,20 +22,17 @@ __knet_helper void knet_helper_sock_set_rcu_free(struct sock *sk)
 	sock_set_flag(sk, SOCK_RCU_FREE);
 }
 
+/* The counters of a namespace go with it, and a socket of the kernel does not hold it. */
 __knet_helper void knet_helper_sock_prot_inuse_add(struct sock *sk, int val)
 {
-	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, val);
+	if (sk->sk_net_refcnt)
+		sock_prot_inuse_add(sock_net(sk), sk->sk_prot, val);
 }
 
 __knet_helper void knet_helper_sock_recv_cmsgs(struct msghdr *msg, struct sock *sk,
 					       struct sk_buff *skb)
 {
 	sock_recv_cmsgs(msg, sk, skb);
-}
-
-__knet_helper bool knet_helper_sk_hashed(const struct sock *sk)
-{
-	return sk_hashed(sk);
 }
 
 __knet_helper struct sock *knet_helper_sk_of_node(struct hlist_node *node)

@@ -34,12 +34,13 @@ pub trait Operations: super::Operations {
     /// The driver's name in `ethtool -i`.
     const DRIVER: &'static CStr;
 
-    /// Names of the statistics that each queue of a direction has. In `ethtool -S` a name gets the
-    /// prefix `tx_queue_N_` or `rx_queue_N_`.
-    fn stat_names(direction: Direction) -> &'static [&'static CStr];
+    /// Names of the statistics that each transmit queue has. In `ethtool -S` a name gets the prefix
+    /// `tx_queue_N_`.
+    const TX_STATS: &'static [&'static CStr];
 
-    /// Number of queues in a direction.
-    fn queues(dev: &Device<Self>, direction: Direction) -> usize;
+    /// Names of the statistics that each lane into the device has: as many as the device has
+    /// [receive lanes](super::link::NewDevice::init). A name gets the prefix `rx_queue_N_`.
+    const RX_STATS: &'static [&'static CStr];
 
     /// Writes the statistics of one queue, in the order of their names.
     fn stats(dev: &Device<Self>, direction: Direction, queue: usize, out: &mut [u64]);
@@ -70,12 +71,11 @@ impl<T: Operations> Adapter<T> {
         ops
     }
 
-    /// Each queue of the device, in the order in which its statistics stand.
-    fn each(dev: &Device<T>) -> impl Iterator<Item = (Direction, usize)> {
-        let tx = T::queues(dev, Direction::Tx);
-        let rx = T::queues(dev, Direction::Rx);
-        let tx = (0..tx).map(|queue| (Direction::Tx, queue));
-        let rx = (0..rx).map(|queue| (Direction::Rx, queue));
+    /// Each queue of the device, in the order in which its statistics stand, with their names. It is
+    /// the same at each call, so buffers that were made for one call fit the next.
+    fn each(dev: &Device<T>) -> impl Iterator<Item = (Direction, usize, &'static [&'static CStr])> {
+        let tx = (0..dev.num_tx_queues()).map(|queue| (Direction::Tx, queue, T::TX_STATS));
+        let rx = (0..dev.private().rx_lanes).map(|queue| (Direction::Rx, queue, T::RX_STATS));
         // `pin_init` has a `chain` of its own.
         Iterator::chain(tx, rx)
     }
@@ -104,7 +104,7 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: A registered device was initialised.
         let dev = unsafe { Device::<T>::from_raw(dev) };
         Self::each(dev)
-            .map(|(d, _)| T::stat_names(d).len() as c_int)
+            .map(|(_, _, names)| names.len() as c_int)
             .sum()
     }
 
@@ -117,12 +117,12 @@ impl<T: Operations> Adapter<T> {
         }
         // SAFETY: As in `get_sset_count`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
-        for (direction, queue) in Self::each(dev) {
+        for (direction, queue, names) in Self::each(dev) {
             let format = match direction {
                 Direction::Tx => c"tx_queue_%u_%s",
                 Direction::Rx => c"rx_queue_%u_%s",
             };
-            for name in T::stat_names(direction) {
+            for name in names {
                 // SAFETY: There is room for as many strings as `get_sset_count` said; the format
                 // goes with its arguments.
                 unsafe {
@@ -147,8 +147,8 @@ impl<T: Operations> Adapter<T> {
     ) {
         // SAFETY: As in `get_sset_count`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
-        for (direction, queue) in Self::each(dev) {
-            let count = T::stat_names(direction).len();
+        for (direction, queue, names) in Self::each(dev) {
+            let count = names.len();
             // SAFETY: There is room for as many values as `get_sset_count` said, zeroed.
             unsafe {
                 T::stats(dev, direction, queue, slice::from_raw_parts_mut(out, count));

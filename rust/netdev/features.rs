@@ -16,11 +16,7 @@ pub const HIGHDMA: u64 = 1 << bindings::NETIF_F_HIGHDMA_BIT;
 pub const HW_CSUM: u64 = 1 << bindings::NETIF_F_HW_CSUM_BIT;
 /// Checksum on receive.
 pub const RXCSUM: u64 = 1 << bindings::NETIF_F_RXCSUM_BIT;
+/// The checksum of SCTP.
+pub const SCTP_CRC: u64 = 1 << bindings::NETIF_F_SCTP_CRC_BIT;
 /// All kinds of segmentation that the stack can also do in software: `NETIF_F_GSO_SOFTWARE`.
-pub const GSO_SOFTWARE: u64 = 1 << bindings::NETIF_F_TSO_BIT
-    | 1 << bindings::NETIF_F_TSO6_BIT
-    | 1 << bindings::NETIF_F_TSO_ECN_BIT
-    | 1 << bindings::NETIF_F_TSO_MANGLEID_BIT
-    | 1 << bindings::NETIF_F_GSO_SCTP_BIT
-    | 1 << bindings::NETIF_F_GSO_UDP_L4_BIT
-    | 1 << bindings::NETIF_F_GSO_FRAGLIST_BIT;
+pub const GSO_SOFTWARE: u64 = bindings::NETIF_F_GSO_SOFTWARE_VALUE;

@@ -25,7 +25,8 @@ use crate::bindings;
 use core::{
     marker::PhantomData,
     mem::MaybeUninit,
-    pin::Pin, //
+    pin::Pin,
+    ptr, //
 };
 use kernel::{
     error::{
@@ -223,7 +224,21 @@ impl<T: Kind> Registration<T> {
     ) -> c_int {
         // SAFETY: The arguments are those of this callback.
         let link = unsafe { NewLink::new(dev, params, extack) };
-        from_result(|| T::newlink(link).map(|()| 0))
+        let result = T::newlink(link);
+        // SAFETY: The device is valid until this returns.
+        let state = unsafe { (*dev).reg_state };
+        let registered = u32::from(state) == bindings::netdev_reg_state_NETREG_REGISTERED;
+        // rtnetlink configures the device after success and frees it after an error.
+        from_result(|| match (result, registered) {
+            (Ok(()), true) => Ok(0),
+            (Ok(()), false) => Err(EINVAL),
+            (Err(e), false) => Err(e),
+            (Err(e), true) => {
+                // SAFETY: RTNL is held.
+                unsafe { bindings::unregister_netdevice_queue(dev, ptr::null_mut()) };
+                Err(e)
+            }
+        })
     }
 
     /// # Safety

@@ -8,7 +8,7 @@
 use super::NetDevice;
 use crate::{
     bindings,
-    skb::SkBuff, //
+    skb::RxSkBuff, //
 };
 use core::{
     cell::UnsafeCell,
@@ -62,59 +62,57 @@ impl PollContext<'_> {
     }
 
     /// Hands a received packet to the stack, merged with others where that goes:
-    /// `napi_gro_receive`.
+    /// `napi_gro_receive`. The head of a packet that shares its data with a clone is copied before.
     #[inline(always)]
-    pub fn gro_receive(&mut self, skb: SkBuff) {
+    pub fn gro_receive(&mut self, skb: RxSkBuff) {
         // SAFETY: The instance is being polled by this CPU; the packet passes to C.
-        unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.into_raw().as_ptr()) };
+        unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.0.into_raw().as_ptr()) };
     }
 
-    /// The budget, for [`SkBuff::napi_consume`].
+    /// The budget, for [`SkBuff::napi_consume`](crate::skb::SkBuff::napi_consume).
     #[inline]
     pub fn budget(&self) -> i32 {
         self.budget
     }
 
-    /// Returns whether polling has ended: the budget was not used up, and nobody has asked for more
-    /// meanwhile.
+    /// Ends polling, unless the budget was used up or somebody has asked for more meanwhile.
     #[inline(always)]
-    fn end(&self) -> bool {
-        if self.work >= self.budget {
-            return false;
+    fn end(&self) {
+        if self.work < self.budget {
+            // SAFETY: The instance is being polled by this CPU, and the callers end the round.
+            unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) };
         }
-        // SAFETY: The instance is being polled by this CPU, and the callers end the round.
-        unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) }
     }
 
-    /// Ends the round.
+    /// Ends the round. If the budget was not used up, polling ends until the next
+    /// [`Napi::schedule`].
     ///
-    /// If the budget was not used up, polling ends until the next [`Napi::schedule`]; `more` is
-    /// asked after that, and if there is work after all polling goes on: so what a producer
-    /// published before it scheduled is never left lying.
+    /// What a producer published before it scheduled is never left lying: scheduling an instance
+    /// that is being polled makes it poll once more.
     ///
     /// C: [`napi_complete_done`](srctree/net/core/dev.c)
     #[inline(always)]
-    pub fn complete_done(self, more: impl FnOnce() -> bool) -> PollResult {
-        if self.end() && more() {
-            self.napi.schedule();
-        }
+    pub fn complete_done(self) -> PollResult {
+        self.end();
         PollResult(self.work)
     }
 
     /// Ends the round and polls again at `when`, in nanoseconds of the monotonic clock, or earlier
     /// if something is scheduled.
     pub fn complete_until(self, when: i64) -> PollResult {
-        if self.end() {
-            // SAFETY: The timer was set up with the instance. Starting it again moves it.
-            unsafe {
-                bindings::hrtimer_start_range_ns(
-                    self.napi.timer.get(),
-                    when,
-                    0,
-                    bindings::hrtimer_mode_HRTIMER_MODE_ABS_PINNED,
-                )
-            };
-        }
+        // Before polling ends: if it ends late, because interrupts are deferred, the timer must run
+        // all the same, and if it expires meanwhile the instance is polled once more.
+        // SAFETY: The timer was set up with the instance, and this is a poll, which `disable` waits
+        // for before it cancels the timer. Starting it again moves it.
+        unsafe {
+            bindings::hrtimer_start_range_ns(
+                self.napi.timer.get(),
+                when,
+                0,
+                bindings::hrtimer_mode_HRTIMER_MODE_ABS_PINNED,
+            )
+        };
+        self.end();
         PollResult(self.work)
     }
 }
@@ -242,12 +240,13 @@ impl<P: Poll> Napi<P> {
         // INVARIANT: `None` together with the removal below.
         if let Some(dev) = guard.take() {
             let napi = self.core.napi.get();
-            // SAFETY: The instance is enabled by the type invariant. SCHED stays set, so the timer
-            // could at most do nothing before it is cancelled.
+            // SAFETY: The instance is enabled by the type invariant. Removing it waits for polls
+            // that may have been about to start the timer; SCHED stays set, so that does nothing
+            // if it expires before it is cancelled.
             unsafe {
                 bindings::napi_disable(napi);
-                bindings::hrtimer_cancel(self.core.timer.get());
                 bindings::netif_napi_del(napi);
+                bindings::hrtimer_cancel(self.core.timer.get());
             }
             drop(dev);
         }

@@ -11,6 +11,7 @@ use crate::{
     bindings,
     skb::{
         DropReason,
+        SharedSkBuff,
         SkBuff, //
     },
 };
@@ -71,6 +72,8 @@ pub trait Operations: Sized + Send + Sync + 'static {
 /// while the lock of that queue is held.
 pub(crate) struct Private<T: Operations> {
     pub(super) data: T,
+    /// Lanes that the driver keeps receive statistics for.
+    pub(super) rx_lanes: usize,
     queues: KVec<UnsafeCell<T::TxQueue>>,
 }
 
@@ -93,7 +96,12 @@ impl<T: Operations> Private<T> {
     /// # Errors
     ///
     /// `EINVAL` if there is not one entry for each of `num_tx_queues`, `ENOMEM`.
-    pub(super) fn new(data: T, queues: KVec<T::TxQueue>, num_tx_queues: usize) -> Result<Self> {
+    pub(super) fn new(
+        data: T,
+        queues: KVec<T::TxQueue>,
+        num_tx_queues: usize,
+        rx_lanes: usize,
+    ) -> Result<Self> {
         if queues.len() != num_tx_queues {
             return Err(EINVAL);
         }
@@ -104,6 +112,7 @@ impl<T: Operations> Private<T> {
         // INVARIANT: The number was checked, and nobody has borrowed an entry.
         Ok(Self {
             data,
+            rx_lanes,
             queues: cells,
         })
     }
@@ -151,21 +160,15 @@ impl<T: Operations> Adapter<T> {
     ) -> bindings::netdev_tx_t {
         // SAFETY: As in `open`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
-        // SAFETY: The core gives the only reference away: `link::Registration` clears
-        // IFF_TX_SKB_SHARING. It takes the packet off its list before.
+        // SAFETY: The packet is valid; who has the only reference sees that it stays so.
+        if unsafe { (*skb).users.refs.counter } != 1 {
+            // SAFETY: As for this function.
+            return unsafe { Self::start_xmit_shared(skb, dev) };
+        }
+        // SAFETY: The core gives the reference away, and it is the only one. It has taken the
+        // packet off its list.
         let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
-        let index = skb.queue_mapping();
-        let Some(queue) = dev.private().queues.get(usize::from(index)) else {
-            // The core picks queues that exist; one that does not would be out of bounds.
-            skb.drop_any_with(DropReason::NOT_SPECIFIED);
-            return bindings::netdev_tx_NETDEV_TX_OK;
-        };
-        // SAFETY: The core holds the lock of this queue (the device is not `lltx`), and the entry
-        // is borrowed nowhere else.
-        let data = unsafe { &mut *queue.get() };
-        // SAFETY: The queue exists, and its lock is held.
-        let queue = unsafe { TxQueue::new(dev, index, data) };
-        match T::start_xmit(dev, queue, skb) {
+        match Self::transmit(dev, skb) {
             Xmit::Taken => bindings::netdev_tx_NETDEV_TX_OK,
             Xmit::Busy(skb) => {
                 // The reference goes back to the core.
@@ -173,6 +176,55 @@ impl<T: Operations> Adapter<T> {
                 bindings::netdev_tx_NETDEV_TX_BUSY
             }
         }
+    }
+
+    #[inline(always)]
+    fn transmit(dev: &Device<T>, skb: SkBuff) -> Xmit {
+        let index = skb.queue_mapping();
+        let Some(queue) = dev.private().queues.get(usize::from(index)) else {
+            // The core picks queues that exist; one that does not would be out of bounds.
+            skb.drop_any_with(DropReason::NOT_SPECIFIED);
+            return Xmit::Taken;
+        };
+        // SAFETY: The core holds the lock of this queue (the device is not `lltx`), and the entry
+        // is borrowed nowhere else.
+        let data = unsafe { &mut *queue.get() };
+        // SAFETY: The queue exists, and its lock is held.
+        let queue = unsafe { TxQueue::new(dev, index, data) };
+        T::start_xmit(dev, queue, skb)
+    }
+
+    /// Somebody has kept a reference: pktgen does so unless its flag SHARED is off, though the
+    /// device says by IFF_TX_SKB_SHARING that it must not be. The driver gets a clone.
+    ///
+    /// # Safety
+    ///
+    /// As `start_xmit`.
+    #[cold]
+    unsafe fn start_xmit_shared(
+        skb: *mut bindings::sk_buff,
+        dev: &Device<T>,
+    ) -> bindings::netdev_tx_t {
+        // SAFETY: The packet is valid.
+        let clone = unsafe { bindings::skb_clone(skb, bindings::GFP_ATOMIC_VALUE) };
+        // SAFETY: One reference to the original is ours; the one to the clone is the only one.
+        let (original, clone) = unsafe {
+            (
+                SharedSkBuff::from_raw(NonNull::new_unchecked(skb)),
+                NonNull::new(clone).map(|clone| SkBuff::from_raw(clone)),
+            )
+        };
+        match clone.map(|clone| Self::transmit(dev, clone)) {
+            None => original.drop_any_with(DropReason::NOMEM),
+            Some(Xmit::Taken) => original.consume_any(),
+            Some(Xmit::Busy(clone)) => {
+                clone.consume_any();
+                // The reference goes back to the core.
+                let _ = original.into_raw();
+                return bindings::netdev_tx_NETDEV_TX_BUSY;
+            }
+        }
+        bindings::netdev_tx_NETDEV_TX_OK
     }
 
     /// # Safety

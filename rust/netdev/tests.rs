@@ -100,13 +100,8 @@ impl Operations for TestPort {
 impl ethtool::Operations for TestPort {
     const DRIVER: &'static CStr = c"knet_test";
 
-    fn stat_names(_direction: Direction) -> &'static [&'static CStr] {
-        &[]
-    }
-
-    fn queues(_dev: &Device<Self>, _direction: Direction) -> usize {
-        0
-    }
+    const TX_STATS: &'static [&'static CStr] = &[];
+    const RX_STATS: &'static [&'static CStr] = &[];
 
     fn stats(_dev: &Device<Self>, _direction: Direction, _queue: usize, _out: &mut [u64]) {}
 
@@ -155,7 +150,7 @@ fn device(kind: &Registration<TestPort>) -> Result {
         for _ in 0..dev.num_tx_queues() {
             queues.push((), GFP_KERNEL)?;
         }
-        let dev = dev.init(TestPort, queues)?.register()?;
+        let dev = dev.init(TestPort, queues, 0)?.register()?;
         dev.device().carrier_on();
         // SAFETY: RTNL is held, and the device is registered.
         to_result(unsafe { bindings::dev_open(dev.device().as_ptr(), ptr::null_mut()) })?;

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     bindings,
-    sock::Sock, //
+    sock::{
+        LiveSock,
+        Sock, //
+    },
 };
 /// What kind of claim is on a packet, told by its destructor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,8 +87,9 @@ impl SkBuff {
     ///
     /// C: [`skb_set_owner_w`](srctree/net/core/sock.c)
     #[inline]
-    pub fn set_owner_w(&mut self, sk: &Sock) {
-        // SAFETY: The packet is ours alone; `&Sock` says that the socket has not been freed.
+    pub fn set_owner_w(&mut self, sk: &LiveSock) {
+        // SAFETY: The packet is ours alone; `&LiveSock` says that the socket has a
+        // reference, so `sk_wmem_alloc` is not zero.
         unsafe { bindings::skb_set_owner_w(self.as_ptr(), sk.as_ptr()) };
     }
 

@@ -214,15 +214,38 @@ impl SkBuff {
         Ok(tail)
     }
 
-    /// Prepends `len` bytes for a header and returns them, to be written: `skb_push`.
-    ///
-    /// They hold what was in the headroom before.
+    /// Prepends `len` zeroed bytes for a header and returns them: `skb_push`.
     ///
     /// # Errors
     ///
     /// `ENOSPC` without that much headroom, `EBUSY` if the data is shared with a clone.
     #[inline]
     pub fn push(&mut self, len: usize) -> Result<&mut [u8]> {
+        let data = self.extend(len)?;
+        // SAFETY: `extend` found `len` bytes at `data`, and they are ours alone.
+        unsafe {
+            data.write_bytes(0, len);
+            Ok(slice::from_raw_parts_mut(data, len))
+        }
+    }
+
+    /// Prepends `bytes`: a header that is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub fn push_data(&mut self, bytes: &[u8]) -> Result {
+        let data = self.extend(bytes.len())?;
+        // SAFETY: `extend` found that many bytes at `data`; a packet that is borrowed mutably cannot
+        // be where `bytes` are.
+        unsafe { data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Moves the start of the data `len` bytes back and returns it.
+    #[inline(always)]
+    fn extend(&mut self, len: usize) -> Result<*mut u8> {
         if len > self.headroom() {
             return Err(ENOSPC);
         }
@@ -233,9 +256,7 @@ impl SkBuff {
         // SAFETY: There are `len` bytes between `head` and `data`.
         skb.data = unsafe { skb.data.sub(len) };
         skb.len += len as u32;
-        // SAFETY: These bytes are ours alone. The allocator of the buffer, or the layer that
-        // pulled them, wrote them: `kmalloc`ed memory is read as initialised everywhere in C.
-        Ok(unsafe { slice::from_raw_parts_mut(skb.data, len) })
+        Ok(skb.data)
     }
 
     /// Takes `len` bytes off the front: `skb_pull`.

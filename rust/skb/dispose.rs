@@ -4,10 +4,14 @@
 
 use super::{
     DropReason,
+    SharedSkBuff,
     SkBuff, //
 };
 use crate::bindings;
-use core::ptr;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
@@ -68,18 +72,47 @@ impl SkBuff {
     /// C: [`dev_kfree_skb_any_reason`](srctree/net/core/dev.c)
     #[inline]
     pub fn drop_any_with(self, reason: DropReason) {
-        // SAFETY: The reference passes to C.
-        unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw().as_ptr(), reason.as_raw()) };
+        free_any(self.into_raw(), reason);
     }
+}
+
+impl SkBuff {
+    /// Frees the packet like [`consume`](Self::consume), in any context.
+    ///
+    /// C: [`dev_consume_skb_any`](srctree/include/linux/netdevice.h)
+    #[inline]
+    pub fn consume_any(self) {
+        free_any(self.into_raw(), DropReason::CONSUMED);
+    }
+}
+
+impl SharedSkBuff {
+    /// Gives the reference back in any context.
+    #[inline]
+    pub fn consume_any(self) {
+        free_any(self.into_raw(), DropReason::CONSUMED);
+    }
+
+    /// Gives the reference back in any context; if it is the last one, the packet is dropped for
+    /// `reason`.
+    #[inline]
+    pub fn drop_any_with(self, reason: DropReason) {
+        free_any(self.into_raw(), reason);
+    }
+}
+
+/// Gives up a reference that belongs to the caller.
+#[inline]
+fn free_any(skb: NonNull<bindings::sk_buff>, reason: DropReason) {
+    // SAFETY: The reference came out of a value that owned it, and passes to C.
+    unsafe { bindings::dev_kfree_skb_any_reason(skb.as_ptr(), reason.as_raw()) };
 }
 
 impl Drop for SkBuff {
     #[cold]
     fn drop(&mut self) {
         IMPLICIT_DROPS.add(1u64, Relaxed);
-        // SAFETY: The reference is ours by the type invariant, and this is the end of it.
-        unsafe {
-            bindings::dev_kfree_skb_any_reason(self.0.as_ptr(), DropReason::NOT_SPECIFIED.as_raw())
-        };
+        // The reference is ours by the type invariant, and this is the end of it.
+        free_any(self.0, DropReason::NOT_SPECIFIED);
     }
 }

@@ -3,6 +3,7 @@
 //! What a packet carries besides data: device, protocol, header offsets, queue.
 
 use super::{
+    DropReason,
     SkBuff, //
     Skb,
 };
@@ -118,28 +119,69 @@ impl SkBuff {
         unsafe { bindings::skb_tx_timestamp(self.as_ptr()) };
     }
 
-    /// Turns a sent packet into one that `dev` has received: its fragments become private, what
-    /// belonged to the sender's side (route, marks, conntrack, time stamps) is cleared, the
-    /// Ethernet header is taken off, and device, protocol and packet type are set.
+    /// Lets conntrack forget the packet: `nf_reset_ct`. A device that keeps packets for long has to,
+    /// or conntrack cannot be unloaded meanwhile.
+    #[inline]
+    pub fn nf_reset_ct(&mut self) {
+        // SAFETY: The packet is ours alone.
+        unsafe {
+            if (*self.as_ptr())._nfct != 0 {
+                bindings::nf_reset_ct(self.as_ptr());
+            }
+        }
+    }
+
+    /// Turns a packet that `from` has sent into one that `to` has received in its queue `rx_queue`.
     ///
-    /// The claim is left alone: [orphan](Self::orphan) it before.
+    /// Its fragments become private, what belonged to the sender's side (route, marks, conntrack,
+    /// time stamps) is cleared, the Ethernet header is taken off, and device, protocol, packet type
+    /// and receive queue are set. The claim is left alone: [orphan](Self::orphan) it before.
     ///
     /// Context: softirq or BH disabled.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` or another errno if the packet cannot be received there; it was freed, and the
-    /// receive-drop counter of `dev` went up.
+    /// `EMSGSIZE` if the packet cannot be received there: it is too long, too short, or there is no
+    /// memory. It was freed and the core counts it as `rx_dropped` of `to`.
     ///
     /// C: [`__dev_forward_skb`](srctree/net/core/dev.c)
     #[inline]
-    pub fn forward_to(self, dev: &NetDevice) -> Result<SkBuff> {
-        let skb = self.into_raw();
-        // SAFETY: The packet and the device are valid; on failure C has freed the packet.
-        if unsafe { bindings::__dev_forward_skb(dev.as_ptr(), skb.as_ptr()) } != 0 {
+    pub fn forward(mut self, from: &NetDevice, to: &NetDevice, rx_queue: u16) -> Result<RxSkBuff> {
+        const ETH_HLEN: usize = size_of::<bindings::ethhdr>();
+
+        // The header is read where it is: a packet of a tunnel may have nothing linear, and a short
+        // one has no header.
+        if self.may_pull(ETH_HLEN).is_err() {
+            // SAFETY: The device is valid.
+            unsafe { bindings::dev_core_stats_rx_dropped_inc(to.as_ptr()) };
+            self.drop_with(DropReason::PKT_TOO_SMALL);
             return Err(EMSGSIZE);
         }
+        let skb = self.into_raw();
+        // SAFETY: The packet and the devices are valid; on failure C has freed the packet.
+        unsafe {
+            let raw = skb.as_ptr();
+            (*raw)
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = from.as_ptr();
+            // `skb_record_rx_queue`: 0 means that none was recorded. What is there is the queue that
+            // the sender chose, which `to` may not have.
+            (*raw).queue_mapping = if u32::from(rx_queue) < (*to.as_ptr()).real_num_rx_queues {
+                rx_queue + 1
+            } else {
+                0
+            };
+            if bindings::__dev_forward_skb(to.as_ptr(), raw) != 0 {
+                return Err(EMSGSIZE);
+            }
+        }
         // SAFETY: On success the packet is still ours.
-        Ok(unsafe { SkBuff::from_raw(skb) })
+        Ok(RxSkBuff(unsafe { SkBuff::from_raw(skb) }))
     }
 }
+
+/// A packet that a device has received and that has not gone up yet: its device, protocol and
+/// packet type are set.
+pub struct RxSkBuff(pub(crate) SkBuff);

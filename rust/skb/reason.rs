@@ -20,6 +20,8 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// It was not dropped: it has done what it was made for.
+    CONSUMED = skb_drop_reason_SKB_CONSUMED,
     /// The place did not say; what an implicit drop counts as.
     NOT_SPECIFIED = skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED,
     /// No socket is bound to the address.

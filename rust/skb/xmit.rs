@@ -50,7 +50,8 @@ impl SkBuff {
                 self.len() as u32,
             )
         };
-        if len < 0 {
+        // 0 if the device does not make headers.
+        if len < size_of::<bindings::ethhdr>() as c_int {
             return Err(EINVAL);
         }
         Ok(())

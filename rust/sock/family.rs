@@ -5,9 +5,9 @@
 
 use super::{
     vtable,
+    LiveSocket,
     RecvMsg,
-    SendMsg,
-    Socket, //
+    SendMsg, //
 };
 use crate::{
     bindings,
@@ -76,22 +76,22 @@ pub trait Family: Sized + 'static {
     fn create(context: &Self::Context, args: &Create<'_>) -> Result<Self::Data>;
 
     /// The last file of the socket was closed. When this returns nobody finds the socket any more.
-    fn release(sk: &Socket<Self>);
+    fn release(sk: &LiveSocket<Self>);
 
     /// `bind(2)`: `addr` is what the program has passed.
-    fn bind(sk: &Socket<Self>, addr: &[u8]) -> Result;
+    fn bind(sk: &LiveSocket<Self>, addr: &[u8]) -> Result;
 
     /// `getsockname(2)`, or `getpeername(2)` if `peer`: writes the address and returns its length.
-    fn getname(sk: &Socket<Self>, addr: &mut [u8], peer: bool) -> Result<usize>;
+    fn getname(sk: &LiveSocket<Self>, addr: &mut [u8], peer: bool) -> Result<usize>;
 
     /// `sendmsg(2)` and its relatives: returns how many bytes were sent.
-    fn sendmsg(sk: &Socket<Self>, msg: &mut SendMsg<'_>) -> Result<usize>;
+    fn sendmsg(sk: &LiveSocket<Self>, msg: &mut SendMsg<'_>) -> Result<usize>;
 
     /// `recvmsg(2)` and its relatives: returns what the call returns.
-    fn recvmsg(sk: &Socket<Self>, msg: &mut RecvMsg<'_>) -> Result<usize>;
+    fn recvmsg(sk: &LiveSocket<Self>, msg: &mut RecvMsg<'_>) -> Result<usize>;
 
     /// `ioctl(2)`.
-    fn ioctl(sk: &Socket<Self>, cmd: Ioctl) -> Result<u32>;
+    fn ioctl(sk: &LiveSocket<Self>, cmd: Ioctl) -> Result<u32>;
 }
 
 /// What C knows of a family: a `static` of the driver.
@@ -149,10 +149,11 @@ impl<F: Family> Default for Protocol<F> {
 ///
 /// # Invariants
 ///
-/// The protocol of `F` is registered under the number `family`.
+/// `protocol` is registered under the number `family`.
 #[pin_data(PinnedDrop)]
 pub struct Registration<F: Family> {
     family: i32,
+    protocol: &'static Protocol<F>,
     context: Pin<KBox<F::Context>>,
 }
 
@@ -210,7 +211,11 @@ impl<F: Family> Registration<F> {
             return Err(e);
         }
         // INVARIANT: It is registered.
-        Ok(Self { family, context })
+        Ok(Self {
+            family,
+            protocol,
+            context,
+        })
     }
 
     /// # Safety
@@ -237,7 +242,7 @@ impl<F: Family> Registration<F> {
 #[pinned_drop]
 impl<F: Family> PinnedDrop for Registration<F> {
     fn drop(self: Pin<&mut Self>) {
-        let protocol = F::protocol();
+        let protocol = self.protocol;
         // SAFETY: It is registered by the type invariant. The module is going, so no socket is left;
         // the barrier waits for those that RCU is still freeing.
         unsafe {

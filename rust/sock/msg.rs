@@ -72,6 +72,12 @@ impl<'a> SendMsg<'a> {
         self.msg.msg_flags
     }
 
+    /// Whether the program has passed control messages.
+    #[inline]
+    pub fn has_control(&self) -> bool {
+        self.msg.msg_controllen != 0
+    }
+
     /// The destination, as the program has passed it, or `None`.
     #[inline]
     pub fn name(&self) -> Option<&[u8]> {

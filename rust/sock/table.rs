@@ -4,18 +4,25 @@
 
 use super::{
     Family,
+    LiveSocket,
     Socket, //
 };
 use crate::bindings;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    mem::ManuallyDrop,
+    pin::Pin,
     ptr, //
 };
 use kernel::{
     new_spinlock,
     prelude::*,
     sync::{
+        atomic::{
+            Full,
+            Relaxed, //
+        },
         rcu,
         SpinLock, //
     },
@@ -28,11 +35,11 @@ use kernel::{
 /// `buckets.len()` is a power of two. The chains hold live sockets of `F` only; they are changed
 /// under `lock` and read under RCU, and a socket that leaves its chain is freed after a grace
 /// period.
-#[pin_data]
+#[pin_data(PinnedDrop)]
 pub struct SockTable<F: Family> {
     #[pin]
     lock: SpinLock<()>,
-    buckets: KVec<UnsafeCell<bindings::hlist_head>>,
+    buckets: ManuallyDrop<KVec<UnsafeCell<bindings::hlist_head>>>,
     _family: PhantomData<fn() -> F>,
 }
 
@@ -60,7 +67,7 @@ impl<F: Family> SockTable<F> {
             // INVARIANT: The number was checked, and all chains are empty.
             Ok(try_pin_init!(Self {
                 lock <- new_spinlock!((), "knet_sock_table"),
-                buckets: heads,
+                buckets: ManuallyDrop::new(heads),
                 _family: PhantomData,
             }? Error))
         })
@@ -118,17 +125,23 @@ impl<F: Family> SockTable<F> {
     pub fn insert(
         &self,
         hash: u32,
-        sk: &Socket<F>,
+        sk: &LiveSocket<F>,
         conflicts: impl FnMut(&Socket<F>) -> bool,
         commit: impl FnOnce(),
     ) -> Result {
         let _lock = self.lock.lock();
-        // SAFETY: The socket is valid.
-        if unsafe { bindings::sk_hashed(sk.as_ptr()) } {
+        let this: *const Self = self;
+        // INVARIANT: Under the lock of the table that it goes into; undone below if it does not.
+        if sk
+            .table
+            .cmpxchg(ptr::null_mut(), this.cast_mut().cast(), Full)
+            .is_err()
+        {
             return Err(EINVAL);
         }
         let guard = rcu::read_lock();
         if self.find(hash, &guard, conflicts).is_some() {
+            sk.table.store(ptr::null_mut(), Relaxed);
             return Err(EADDRINUSE);
         }
         commit();
@@ -142,11 +155,16 @@ impl<F: Family> SockTable<F> {
     /// period has passed. Context: process.
     ///
     /// C: [`sk_del_node_init_rcu`](srctree/include/net/sock.h)
-    pub fn remove(&self, sk: &Socket<F>) {
+    pub fn remove(&self, sk: &LiveSocket<F>) {
         let _lock = self.lock.lock();
+        let this: *const Self = self;
+        if sk.table.load(Relaxed).cast_const() != this.cast() {
+            return;
+        }
         // INVARIANT: Under the lock; sockets are freed by RCU.
-        // SAFETY: The socket is valid, and the caller's reference to it is not the chain's.
+        // SAFETY: The socket is in one of our chains; the caller's reference is not the chain's.
         unsafe { bindings::sk_del_node_init_rcu(sk.as_ptr()) };
+        sk.table.store(ptr::null_mut(), Relaxed);
     }
 
     /// Calls `f` for each socket in the table.
@@ -156,6 +174,21 @@ impl<F: Family> SockTable<F> {
                 f(sk);
                 false
             });
+        }
+    }
+}
+
+#[pinned_drop]
+impl<F: Family> PinnedDrop for SockTable<F> {
+    fn drop(self: Pin<&mut Self>) {
+        // Sockets that are still in there point to the chains, so then the memory has to stay.
+        let empty = self.buckets.iter().all(|head| {
+            // SAFETY: Nobody else uses the table any more.
+            unsafe { (*head.get()).first }.is_null()
+        });
+        if empty {
+            // SAFETY: `lock` is left alone; this is the end of `buckets`.
+            unsafe { ManuallyDrop::drop(&mut self.get_unchecked_mut().buckets) };
         }
     }
 }

@@ -2,7 +2,7 @@
 
 //! A socket for tests to charge packets to.
 
-use super::Sock;
+use super::LiveSock;
 use crate::bindings;
 use core::ptr;
 use kernel::{
@@ -29,9 +29,9 @@ impl TestSock {
         Ok(Self(sock))
     }
 
-    pub(crate) fn sk(&self) -> &Sock {
+    pub(crate) fn sk(&self) -> &LiveSock {
         // SAFETY: The socket lives as long as `self`.
-        unsafe { Sock::from_raw((*self.0).sk) }
+        unsafe { LiveSock::from_raw((*self.0).sk) }
     }
 
     /// The raw `sk_wmem_alloc`, which is 1 without traffic.

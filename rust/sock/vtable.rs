@@ -6,6 +6,7 @@ use super::{
     Create,
     Family,
     Ioctl,
+    LiveSocket,
     RecvMsg,
     SendMsg,
     Socket, //
@@ -22,6 +23,7 @@ use core::{
 use kernel::{
     error::from_result,
     prelude::*,
+    sync::atomic::Atomic,
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -117,6 +119,7 @@ unsafe extern "C" fn create<F: Family>(
         unsafe {
             (*sock).ops = registered.ops();
             bindings::sock_init_data(sock, sk);
+            (&raw mut (*sk.cast::<Socket<F>>()).table).write(Atomic::new(ptr::null_mut()));
             (&raw mut (*sk.cast::<Socket<F>>()).data).write(data);
             (*sk).sk_destruct = Some(destruct::<F>);
             bindings::sock_set_rcu_free(sk);
@@ -149,10 +152,10 @@ unsafe extern "C" fn destruct<F: Family>(sk: *mut bindings::sock) {
 ///
 /// `sock` belongs to `F`, and the caller's reference to it lasts for `'a`.
 #[inline(always)]
-unsafe fn socket<'a, F: Family>(sock: *mut bindings::socket) -> &'a Socket<F> {
+unsafe fn socket<'a, F: Family>(sock: *mut bindings::socket) -> &'a LiveSocket<F> {
     // SAFETY: By the requirements of this function; a `struct socket` that is not released holds a
     // reference.
-    unsafe { Socket::from_raw((*sock).sk) }
+    unsafe { LiveSocket::from_raw((*sock).sk) }
 }
 
 /// # Safety
@@ -165,7 +168,7 @@ unsafe extern "C" fn release<F: Family>(sock: *mut bindings::socket) -> c_int {
         if sk.is_null() {
             return 0;
         }
-        F::release(Socket::from_raw(sk));
+        F::release(LiveSocket::from_raw(sk));
         bindings::sock_orphan(sk);
         (*sock).sk = ptr::null_mut();
         bindings::skb_queue_purge(&raw mut (*sk).sk_receive_queue);

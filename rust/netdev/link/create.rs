@@ -234,13 +234,19 @@ impl<'a, T: Kind> NewDevice<'a, T> {
         })
     }
 
-    /// Gives the device its private data, and the data of each transmit queue.
+    /// Gives the device its private data, and the data of each transmit queue. `rx_lanes` is the
+    /// number of lanes that it has [receive statistics](crate::netdev::ethtool::Operations::RX_STATS) for.
     ///
     /// # Errors
     ///
     /// `EINVAL` if `queues` has not one entry for each transmit queue, `ENOMEM`.
-    pub fn init(self, data: T, queues: KVec<<T as Operations>::TxQueue>) -> Result<Ready<'a, T>> {
-        let private = Private::new(data, queues, self.num_tx_queues())?;
+    pub fn init(
+        self,
+        data: T,
+        queues: KVec<<T as Operations>::TxQueue>,
+        rx_lanes: usize,
+    ) -> Result<Ready<'a, T>> {
+        let private = Private::new(data, queues, self.num_tx_queues(), rx_lanes)?;
         // SAFETY: The private area has this size, see `Registration`, and holds nothing yet.
         unsafe {
             Private::<T>::of(self.ptr).write(private);

@@ -30,7 +30,7 @@ mod tests {
     fn put_push_pull_trim_move_the_edges() -> Result {
         let mut skb = SkBuff::alloc(4, 8, GFP_KERNEL)?;
         skb.put_data(&[5, 6, 7, 8])?;
-        skb.push(4)?.copy_from_slice(&[1, 2, 3, 4]);
+        skb.push_data(&[1, 2, 3, 4])?;
         assert_eq!(skb.data(), [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(skb.headroom(), 0);
         skb.pull(2)?;
