@@ -123,6 +123,8 @@ impl SkBuff {
     /// or conntrack cannot be unloaded meanwhile.
     #[inline]
     pub fn nf_reset_ct(&mut self) {
+        // Without conntrack there is no such field.
+        #[cfg(CONFIG_NF_CONNTRACK)]
         // SAFETY: The packet is ours alone.
         unsafe {
             if (*self.as_ptr())._nfct != 0 {
