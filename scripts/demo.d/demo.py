@@ -5,29 +5,42 @@ sender's bytes are, the sender asleep, and the chain of events that wakes it. Al
 from the running kernel.
 """
 
+import argparse
 import os
 import signal
 import sys
 import textwrap
 import time
 
-from events import Trace
+from events import Trace, readable
 from wires import PAYLOAD, PORT, VirtioWire, WrenWire, run
 
 MODULES = ("knet", "wren_nic", "af_wren")
 WIDTH = 100
+# Ethernet header, our header
 FRAME = 14 + 12 + PAYLOAD
 BAR = 36
 
 
-def heading(text):
-    """A line across the page."""
-    print(f"\n\033[1m━━ {text} {'━' * (WIDTH - 4 - len(text))}\033[0m\n", flush=True)
+class Page:
+    """What is printed, and how."""
 
+    def __init__(self, colour):
+        self.bold, self.plain = ("\033[1m", "\033[0m") if colour else ("", "")
 
-def explain(text):
-    """A paragraph that says what is seen."""
-    print(textwrap.fill(" ".join(text.split()), WIDTH), end="\n\n", flush=True)
+    def heading(self, text):
+        """A line across the page."""
+        print(f"\n{self.bold}━━ {text} {'━' * (WIDTH - 4 - len(text))}{self.plain}\n", flush=True)
+
+    @staticmethod
+    def explain(text):
+        """A paragraph that says what is seen."""
+        print(textwrap.fill(" ".join(text.split()), WIDTH), end="\n\n", flush=True)
+
+    @staticmethod
+    def show(text=""):
+        """A line of figures."""
+        print(f"  {text}".rstrip(), flush=True)
 
 
 def wait_for(condition, seconds, what):
@@ -49,24 +62,24 @@ class Writer:
             while True:
                 sock.send(payload, mac)
 
-    def state(self):
-        """The letter of ps: S sleeps, R runs."""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(") ", 1)[1][0]
-
-    def where(self):
-        """The function of the kernel that it sleeps in."""
-        with open(f"/proc/{self.pid}/wchan", encoding="ascii") as file:
+    def _proc(self, name):
+        with open(f"/proc/{self.pid}/{name}", encoding="ascii") as file:
             return file.read()
 
+    def state(self):
+        """The letter of ps: S sleeps, R runs."""
+        return self._proc("stat").rsplit(") ", 1)[1][0]
+
     def stack(self):
-        """Its stack in the kernel, innermost first."""
-        with open(f"/proc/{self.pid}/stack", encoding="ascii") as file:
-            return [line.split("] ", 1)[1].split("+")[0] for line in file if "] " in line]
+        """The functions of the kernel that it is in, innermost first, up to the system call."""
+        lines = (line.partition("] ")[2] for line in self._proc("stack").splitlines())
+        functions = [readable(line) for line in lines if line]
+        end = next((n for n, name in enumerate(functions) if name.startswith("__x64_sys_")), None)
+        return functions if end is None else functions[: end + 1]
 
     def sleeps(self):
-        """In the send buffer's queue, and not on its way there."""
-        return self.state() == "S" and "sock_" in self.where()
+        """In the queue of the send buffer, and not on its way there."""
+        return self.state() == "S" and self._proc("wchan").startswith("sock_alloc_send")
 
     def kill(self):
         """End it, asleep or not."""
@@ -74,38 +87,34 @@ class Writer:
         os.waitpid(self.pid, 0)
 
 
-def show_where_bytes_are(wire, sock, writer, sndbuf):
+def show_where_bytes_are(page, wire, sock, sndbuf):
     """The table of who has how much."""
     kind, queued, backlog = wire.qdisc()
-    inflight = wire.inflight()
-    outq = sock.outq()
-    packets = inflight // FRAME + queued
-    each = outq // packets if packets else 0
+    inflight, outq = wire.inflight(), sock.outq()
     ring = inflight // FRAME
-    print(
-        f"  {'where the bytes sit':44}{'packets':>9}{'on the wire':>14}{'of memory':>12}   read from"
-    )
-    rows = (
-        (
-            f"transmit ring of {wire.names[0]} ({wire.driver})",
-            ring,
-            inflight,
-            ring * each,
-            "byte_queue_limits/inflight",
-        ),
-        (f"qdisc in front of it ({kind})", queued, backlog, queued * each, "tc -s qdisc"),
-    )
-    for what, count, wire_bytes, memory, source in rows:
-        print(f"  {what:44}{count:9}{wire_bytes:14}{memory:12}   {source}")
-    print(f"  {'charged to the socket':44}{packets:9}{'':14}{outq:12}   SIOCOUTQ")
-    print(f"  {'its send buffer':44}{'':9}{'':14}{sndbuf:12}   SO_SNDBUF\n")
-    print(f"  the writer, process {writer.pid}: state {writer.state()}, in the kernel at")
-    print("    " + " < ".join(writer.stack()[:6]) + "\n", flush=True)
-    return each
+    each = outq // (ring + queued) if ring + queued else 0
+
+    def row(what, packets, frames, memory, source):
+        page.show(f"{what:36}{packets:>9}{frames:>13}{memory:>11}   {source}")
+
+    row("where the bytes are", "packets", "in frames", "in memory", "read from")
+    row(f"ring of {wire.names[0]} ({wire.driver})", ring, inflight, ring * each, "BQL inflight")
+    row(f"qdisc in front of it ({kind})", queued, backlog, queued * each, "tc -s qdisc")
+    row("charged to the socket", ring + queued, inflight + backlog, outq, "SIOCOUTQ")
+    row("send buffer of the socket", "", "", sndbuf, "SO_SNDBUF")
+    page.show()
+
+
+def show_sleeper(page, writer):
+    """Where the writer is in the kernel."""
+    page.show(f"the writer, process {writer.pid}, is in state {writer.state()} at")
+    for function in writer.stack():
+        page.show(f"    {function}")
+    page.show()
 
 
 def bar(w, sndbuf):
-    """W as a bar; | marks half of the send buffer, where writers are woken."""
+    """W as a bar, with a mark at half of the send buffer, where writers are woken."""
     scale = BAR / (sndbuf * 1.15)
     length, half = round(w * scale), round(sndbuf / 2 * scale)
     cells = ["█" if n < length else " " for n in range(BAR)]
@@ -113,97 +122,99 @@ def bar(w, sndbuf):
     return "".join(cells)
 
 
-def asleep_to_awake(events, pid):
-    """The events from one going to sleep to the writer's next packet, the last such round."""
-    woken = [n for n, e in enumerate(events) if e.name == "sched_waking"]
-    for wake in reversed(woken):
+def last_round(events, pid):
+    """From the writer's falling asleep to its next packet, the last time that is all there."""
+    for wake in reversed([n for n, event in enumerate(events) if event.name == "sched_waking"]):
         asleep = [
             n
             for n in range(wake)
-            if events[n].name == "sched_switch" and events[n].fields.get("prev_pid") == str(pid)
+            if events[n].name == "sched_switch" and events[n].fields["prev_pid"] == str(pid)
         ]
-        after = [n for n in range(wake, len(events)) if events[n].name == "charge"]
-        if asleep and after:
-            return events[asleep[-1] : after[0] + 1]
+        next_one = next((n for n in range(wake, len(events)) if events[n].name == "charge"), None)
+        if not asleep or next_one is None:
+            continue
+        skb = events[next_one].fields["skb"]
+        if any(e.name == "release" and e.fields["skb"] == skb for e in events[next_one:]):
+            return events[asleep[-1] : next_one + 1], events[next_one:]
     sys.exit("demo: the writer was not woken while it was watched")
 
 
-def describe(event, pid, sndbuf, modules):
-    """(who, what, W after it) of an event, None for one that tells nothing here."""
+def describe(event, pid, sndbuf, wire):
+    """(who, what, W after it) of an event."""
     if event.name == "sched_switch":
-        if event.fields.get("prev_pid") == str(pid):
-            return "writer", f"goes to sleep (state {event.fields['prev_state']})", None
-        return "writer", f"runs again on CPU {event.cpu}", None
+        if event.fields["prev_pid"] == str(pid):
+            return "writer", f"goes to sleep, state {event.fields['prev_state']}", None
+        return "writer", f"runs again, on CPU {event.cpu}", None
     if event.name == "sched_waking":
-        return "kernel", "write space: wakes the writer", None
+        return "socket", "write space: wakes the writer", None
+    if event.name == "xmit":
+        return "qdisc", f"gives the next packet to {wire.names[0]}", None
     if event.name == "charge":
-        truesize = event.number("truesize")
-        return "writer", f"charges its next packet, {truesize} bytes", event.number("w") + truesize
-    if event.name == "release":
-        left = event.number("w") - event.number("truesize")
-        place = event.frame_of(*modules) or "freed"
-        who = "below half" if left < sndbuf / 2 else "still above"
-        return "device", f"{place}: orphan, {who}", left
-    return None
+        size = event.number("truesize")
+        return "writer", f"charges its next packet, {size} bytes", event.number("w") + size
+    where = event.inside(wire.marker) or "freed"
+    left = event.number("w") - event.number("truesize")
+    return "device", f"{where}: orphan", left
 
 
-def show_timeline(events, pid, sndbuf, modules):
+def show_timeline(page, events, pid, sndbuf, wire):
     """What happened between falling asleep and waking up, and how much memory was charged."""
-    sock = next(e.fields["sk"] for e in events if e.name == "charge")
-    events = [e for e in events if e.name != "release" or e.fields["sk"] == sock]
-    round_ = asleep_to_awake(events, pid)
-    start = round_[0].time
-    print(f"  {'ms':>8}  {'who':7} {'what':42} {'charged':>7}")
-    for event in round_:
-        told = describe(event, pid, sndbuf, modules)
-        if not told:
-            continue
-        who, what, w = told
-        line = f"  {(event.time - start) / 1000:8.3f}  {who:7} {what:42}"
-        if w is not None:
-            line += f" {w - 1:7} {bar(w, sndbuf)}"
-        print(line.rstrip())
-    waking = next(e for e in round_ if e.name == "sched_waking")
-    runs = next(e for e in round_[round_.index(waking) :] if e.name == "sched_switch")
-    print(
-        f"\n  from the wake-up to the writer on a CPU: {runs.time - waking.time:.0f} µs; "
-        f"half of the send buffer (the mark): {sndbuf // 2}\n",
-        flush=True,
+    sock = next(event.fields["sk"] for event in events if event.name == "charge")
+    events = [event for event in events if event.fields.get("sk", sock) == sock]
+    shown, later = last_round(events, pid)
+    start = shown[0].time
+    page.show(f"{'ms':>7}  {'who':6}  {'what':45} {'charged':>6}  mark: half of SO_SNDBUF")
+    for event in shown:
+        who, what, w = describe(event, pid, sndbuf, wire)
+        charged = "" if w is None else f"{w - 1:7}  {bar(w, sndbuf)}"
+        page.show(f"{(event.time - start) / 1000:7.2f}  {who:6}  {what:45} {charged}")
+
+    waking = next(event for event in shown if event.name == "sched_waking")
+    runs = next(e for e in shown[shown.index(waking) :] if e.name == "sched_switch")
+    skb = later[0].fields["skb"]
+    life = {e.name: e.time for e in reversed(later) if e.fields.get("skb") == skb}
+    page.show()
+    page.show(f"from the wake-up to the writer on a CPU: {runs.time - waking.time:.0f} µs")
+    page.show(
+        f"that last packet ({skb}): {(life['xmit'] - life['charge']) / 1000:.2f} ms in the qdisc, "
+        f"{(life['release'] - life['xmit']) / 1000:.2f} ms in the ring"
     )
 
 
-def scene(number, wire, trace, brake, what_waits):
+def scene(page, number, wire, trace):
     """The whole story on one pair of devices."""
-    heading(f"{number}  {wire.names[0]} → {wire.names[1]}, driver {wire.driver}")
+    page.heading(f"{number}  {wire.title}")
     receiver = wire.open(1, PORT)
     sender = wire.open(0, PORT)
     sndbuf = sender.set_sndbuf(8192)
     wire.stop()
     writer = Writer(sender, wire.mac(1))
     wait_for(writer.sleeps, 10, "the writer falls asleep")
-    explain(
-        f"{brake} A process sends datagrams of {PAYLOAD} bytes through a socket with SO_SNDBUF "
-        f"{sndbuf}. Nothing is taken, so the buffer fills and the process sleeps. {what_waits}"
+    page.explain(
+        f"{wire.brake} A process sends datagrams of {PAYLOAD} bytes through a socket with a send "
+        f"buffer of {sndbuf} bytes. Nothing is taken, so the buffer fills - the last packet may "
+        f"exceed it - and the process sleeps. {wire.place}"
     )
-    show_where_bytes_are(wire, sender, writer, sndbuf)
+    show_where_bytes_are(page, wire, sender, sndbuf)
+    show_sleeper(page, writer)
 
-    explain(
-        """Now the wire takes one megabit a second. Each packet that it has taken is orphaned: its
-        destructor, sock_wfree(), gives the bytes back to the socket. The first one that leaves less
-        than half of the buffer in use wakes the writer."""
+    page.explain(
+        """Now the wire takes one megabit a second. The device releases each packet that has left:
+        it is orphaned, which runs its destructor sock_wfree() and gives the bytes back to the
+        socket. The first packet that leaves less than half of the buffer charged wakes the
+        writer."""
     )
     trace.start(writer.pid)
     wire.slow()
-    time.sleep(0.6)
-    events = trace.stop()
-    show_timeline(events, writer.pid, sndbuf, (wire.driver,))
+    time.sleep(0.8)
+    events = trace.stop(f"/out/trace-{wire.driver}.txt")
+    show_timeline(page, events, writer.pid, sndbuf, wire)
 
     writer.kill()
     wait_for(lambda: sender.outq() == 0, 20, "all bytes come back to the socket")
-    received = receiver.receive_all()
-    print(
-        f"  the writer is killed; all its bytes have come back: SIOCOUTQ {sender.outq()}, "
-        f"in the ring {wire.inflight()}, received {received} datagrams"
+    page.show(
+        f"the writer is killed and the ring runs dry: SIOCOUTQ {sender.outq()}, "
+        f"BQL inflight {wire.inflight()}, {receiver.receive_all()} datagrams received"
     )
     sender.close()
     receiver.close()
@@ -211,33 +222,24 @@ def scene(number, wire, trace, brake, what_waits):
 
 def main():
     """Both wires, then the end of it."""
-    directory = sys.argv[1]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--colour", action="store_true")
+    parser.add_argument("modules")
+    args = parser.parse_args()
+    page = Page(args.colour)
+
+    page.heading("wren: a packet belongs to its sender until the device has released it")
     for module in MODULES:
-        run("insmod", f"{directory}/{module}.ko")
-    heading("wren: a packet belongs to its sender until the device has released it")
-    print(f"  kernel {os.uname().release}, modules " + ", ".join(MODULES))
+        run("insmod", f"{args.modules}/{module}.ko")
+    page.show(f"Linux {os.uname().release}, unmodified; modules {', '.join(MODULES)}")
     trace = Trace()
-    scene(
-        1,
-        WrenWire(("wren0", "wren1"), ("left", "right")),
-        trace,
-        "The wire of a wren pair is stopped (ethtool -s wren0 speed 0).",
-        "BQL lets few packets into the ring, the rest waits in the qdisc; all of it is charged to "
-        "the socket.",
-    )
-    scene(
-        2,
-        VirtioWire(("virt0", "virt1"), ("near", "far")),
-        trace,
-        "The same over two virtio-net NICs with a cable, which know nothing of wren; a token "
-        "bucket (tc qdisc tbf) in front is the slow wire.",
-        "Here all of it waits in the qdisc, and the NIC's completion is what releases a packet.",
-    )
+    scene(page, 1, WrenWire(("wren0", "wren1"), ("left", "right")), trace)
+    scene(page, 2, VirtioWire(("virt0", "virt1"), ("near", "far")), trace)
     trace.close()
-    heading("the end")
+    page.heading("the end")
     for module in reversed(MODULES):
         run("rmmod", module)
-    print("  sockets closed, modules unloaded, nothing left behind\n")
+    page.show("sockets closed, modules unloaded, nothing left behind")
 
 
 if __name__ == "__main__":

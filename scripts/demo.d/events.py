@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Events of the running kernel: probes in tracefs, with the stack of each where it is wanted."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,26 +13,24 @@ INSTANCE = TRACING / "instances" / "wren"
 SKB = "skb=skb:x64 truesize=skb->truesize:u32"
 WMEM = "sk_wmem_alloc.refs.counter:s32"
 PROBES = {
-    "ask": ("sock_alloc_send_pskb", f"w=sk->{WMEM}"),
     "charge": ("skb_set_owner_w", f"{SKB} sk=sk:x64 w=sk->{WMEM}"),
+    "xmit": ("dev_hard_start_xmit", "skb=first:x64 sk=first->sk:x64"),
     "release": ("sock_wfree", f"{SKB} sk=skb->sk:x64 w=skb->sk->{WMEM}"),
 }
 
 _LINE = re.compile(
     r"^\s*(?P<task>.*)-(?P<pid>\d+)\s+\[(?P<cpu>\d+)\]\s+\S+\s+(?P<time>[\d.]+): "
-    r"(?P<name>\w+): (?P<text>.*)$"
+    r"(?P<name>\w+|<stack trace>):? ?(?P<text>.*)$"
 )
 _FIELD = re.compile(r"(\w+)=(\S+)")
-_FRAME = re.compile(r"^ => (?P<function>\S+)(?: \[(?P<module>\w+)\])?$")
+_FRAME = re.compile(r"^ => (\S+)$")
 
 
 @dataclass
 class Event:
-    """One event: when, who ran, what, its fields, and the functions below it."""
+    """One event: when, on which CPU, what, its fields, and the functions it happened in."""
 
     time: float  # microseconds
-    task: str
-    pid: int
     cpu: int
     name: str
     fields: dict
@@ -41,12 +40,9 @@ class Event:
         """A field as a number."""
         return int(self.fields[name], 0)
 
-    def frame_of(self, *modules):
-        """The innermost function of one of these modules, readable, and the module."""
-        for function, module in self.stack:
-            if module in modules:
-                return f"{readable(function)} [{module}]"
-        return None
+    def inside(self, part):
+        """The innermost function with that in its name, readable, None if there is none."""
+        return next((readable(function) for function in self.stack if part in function), None)
 
 
 def readable(function):
@@ -66,11 +62,12 @@ def readable(function):
             at = function.index("_", at) + 1
         else:
             at += 1
-    ours = next((n for n, word in enumerate(words) if n and word in ("knet", "kernel")), len(words))
-    if ours < len(words):
-        # <Type as Trait>::method: the trait is somebody else's.
-        words = [*words[:ours], words[-1]]
-    return "::".join(words[1:]) or function
+    crates = ("af_wren", "core", "kernel", "knet", "wren_nic")
+    other = next((n for n, word in enumerate(words) if n and word in crates), len(words))
+    if other < len(words):
+        # function<Type>, or <Type as Trait>::method
+        words = words[:other] if function.startswith("_RI") else [*words[:other], words[-1]]
+    return "::".join(words) or function
 
 
 def _write(path, text):
@@ -79,8 +76,12 @@ def _write(path, text):
 
 
 def _append(path, text):
-    with open(path, "a", encoding="ascii") as file:
-        file.write(text + "\n")
+    # Mode "a" would look for the end of the file, which tracefs does not have.
+    number = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(number, text.encode() + b"\n")
+    finally:
+        os.close(number)
 
 
 class Trace:
@@ -96,16 +97,14 @@ class Trace:
         _write(INSTANCE / "events/wren/release/trigger", "stacktrace")
 
     def _enable(self, pid, on):
-        switched = f"prev_pid=={pid} || next_pid=={pid}"
-        filters = {
-            "wren/ask": f"common_pid=={pid}",
+        conditions = {
             "wren/charge": f"common_pid=={pid}",
+            "wren/xmit": "0",
             "wren/release": "0",
-            "net/net_dev_start_xmit": "0",
-            "sched/sched_switch": switched,
+            "sched/sched_switch": f"prev_pid=={pid} || next_pid=={pid}",
             "sched/sched_waking": f"pid=={pid}",
         }
-        for event, condition in filters.items():
+        for event, condition in conditions.items():
             if on:
                 _write(INSTANCE / "events" / event / "filter", condition)
             _write(INSTANCE / "events" / event / "enable", "1" if on else "0")
@@ -116,27 +115,28 @@ class Trace:
         self._enable(pid, True)
         _write(INSTANCE / "tracing_on", "1")
 
-    def stop(self):
-        """Until now: the events, in their order."""
+    def stop(self, keep):
+        """Until now: the events, in their order. All of it, as the kernel says it, goes to keep."""
         _write(INSTANCE / "tracing_on", "0")
         text = (INSTANCE / "trace").read_text(encoding="utf-8", errors="replace")
+        Path(keep).write_text(text, encoding="utf-8")
         self._enable(0, False)
-        events = []
+        events, last_on, stack = [], {}, []
         for line in text.splitlines():
-            if match := _LINE.match(line):
-                fields = dict(_FIELD.findall(match["text"].replace("==>", "")))
-                events.append(
-                    Event(
-                        float(match["time"]) * 1e6,
-                        match["task"].strip(),
-                        int(match["pid"]),
-                        int(match["cpu"]),
-                        match["name"],
-                        fields,
-                    )
+            if frame := _FRAME.match(line):
+                stack.append(frame[1])
+            elif (match := _LINE.match(line)) and match["name"] == "<stack trace>":
+                # It belongs to what this CPU has said before.
+                stack = last_on[match["cpu"]].stack if match["cpu"] in last_on else []
+            elif match:
+                event = Event(
+                    float(match["time"]) * 1e6,
+                    int(match["cpu"]),
+                    match["name"],
+                    dict(_FIELD.findall(match["text"])),
                 )
-            elif events and (match := _FRAME.match(line)):
-                events[-1].stack.append((match["function"], match["module"]))
+                last_on[match["cpu"]] = event
+                events.append(event)
         return events
 
     def close(self):

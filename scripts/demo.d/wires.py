@@ -91,7 +91,10 @@ class WrenSocket:
 class Wire:
     """Two devices in two namespaces, and a brake for the direction from the first to the second."""
 
-    driver = ""
+    # What a person is told: which devices, what stops them, where packets wait then
+    title = brake = place = ""
+    # Its driver, and what the names of the driver's functions have in them
+    driver = marker = ""
 
     def __init__(self, names, namespaces):
         self.names = names
@@ -105,7 +108,7 @@ class Wire:
                         with open(path, "w", encoding="ascii") as file:
                             file.write("1")
         self.connect()
-        for name, namespace in zip(names, namespaces):
+        for name, namespace in zip(names, namespaces, strict=True):
             run("ip", "-n", namespace, "link", "set", name, "up")
 
     def connect(self):
@@ -167,7 +170,10 @@ class Wire:
 class WrenWire(Wire):
     """A pair of wren devices: the wire itself is slow, so packets wait in the ring."""
 
-    driver = "wren_nic"
+    title = "a pair of wren devices"
+    brake = "The wire from wren0 to wren1 is stopped (ethtool -s wren0 speed 0)."
+    place = "Byte queue limits (BQL) let one packet into the ring, the rest waits in the qdisc."
+    driver = marker = "wren_nic"
 
     def connect(self):
         """ip link add type wren; the peer goes into the other namespace."""
@@ -207,10 +213,16 @@ class WrenWire(Wire):
 class VirtioWire(Wire):
     """Two virtio-net NICs with a cable: a token bucket in front of the first one is the brake."""
 
-    driver = "virtio_net"
+    title = "the same over two virtio-net NICs"
+    brake = (
+        "The NICs are joined by a cable and know nothing of wren; a token bucket (tc qdisc tbf) in "
+        "front of virt0 is the brake."
+    )
+    place = "Here all of it waits in the qdisc."
+    driver, marker = "virtio_net", "virtnet"
 
     def connect(self):
-        for name, namespace in zip(self.names, self.namespaces):
+        for name, namespace in zip(self.names, self.namespaces, strict=True):
             run("ip", "link", "set", name, "netns", namespace)
 
     def _rate(self, rate):

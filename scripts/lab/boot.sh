@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Step "boot": what QEMU is given to boot. Needs "stock".
 #
@@ -8,7 +8,7 @@
 # kernels; it has the modules that the stock kernel needs before it can see the root, decompressed
 # for the same reason.
 
-boot_modules=(9p 9pnet_virtio overlay virtio_net)
+boot_modules=(virtio_blk erofs overlay 9p 9pnet_virtio virtio_net)
 
 boot_inputs() {
 	info_of "$(step_path debs)" version
@@ -16,14 +16,15 @@ boot_inputs() {
 }
 
 boot_make() {
-	local work=$1 debs release
+	local work=$1 debs release modules
 	debs=$(step_path debs)
 	release=$(info_of "$debs" release)
+	modules=$(step_path stock)/modules/lib/modules/$release
 	mkdir -p "$work/tree/initramfs"
 	cp "$debs/tree/usr/lib/modules/$release/vmlinuz.unsigned" "$work/tree/vmlinuz"
 	cp "$lab_dir/init" "$work/tree/initramfs/init"
 	lab_chroot --bind "$(step_path source)/tree" /lab/source --bind-rw "$work/tree" /lab/boot \
-		--bind "$(step_path stock)/modules/lib/modules/$release" "/usr/lib/modules/$release" \
+		--bind "$modules" "/usr/lib/modules/$release" \
 		--bind "$lab_dir" /lab/work -- \
 		sh /lab/work/boot-make "$release" "${boot_modules[@]}"
 	rm -r "$work/tree/initramfs"

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Step "check": tools of "make check" that Debian does not package, in a Python environment of
 # their own. Made only when they are asked for. Needs "root".
@@ -14,10 +14,12 @@ check_inputs() {
 check_make() {
 	local work=$1
 	mkdir "$work/tree"
-	lab_chroot --bind-rw "$work/tree" /lab/check -- sh -euc "
-		python3 -m venv /lab/check
-		/lab/check/bin/pip install --no-compile --disable-pip-version-check ruff==$ruff_version
-	" || fail "ruff $ruff_version could not be installed with pip (the end of the log says why);" \
-		"only \"make check\" needs it."
+	local run=(lab_chroot --bind-rw "$work/tree" /lab/check --
+		env PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1
+		${PIP_INDEX_URL:+"PIP_INDEX_URL=$PIP_INDEX_URL"})
+	"${run[@]}" python3 -m venv /lab/check
+	"${run[@]}" /lab/check/bin/pip install "ruff==$ruff_version" ||
+		fail "pip could not install ruff $ruff_version, which \"make check\" needs and nothing" \
+			"else. The log says why."
 	printf 'ruff=%s\n' "$ruff_version" >>"$work/info"
 }

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Running a command inside the toolchain root.
 
@@ -12,5 +12,5 @@ lab_chroot() {
 
 # The same, but becomes the command.
 lab_exec() {
-	replace=exec lab_chroot "$@"
+	replace="exec" lab_chroot "$@"
 }

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Step "debs": Debian's newest kernel of the series. Downloaded and unpacked with the machine's own
 # apt and dpkg, in directories of our own, so that it needs neither root nor the toolchain root and

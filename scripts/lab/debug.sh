@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Step "debug": the same source with every checker that finds what modules do wrong: allnoconfig
 # plus debug.config. Built with LLVM, because KASAN with Rust needs clang. Needs "source".

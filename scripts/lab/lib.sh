@@ -1,5 +1,6 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # who sources it uses what is set here
 #
 # Places, messages and small helpers that every part of the lab shares.
 
@@ -42,7 +43,7 @@ hash_inputs() {
 }
 
 package_list() {
-	sed -e 's/#.*//' "$lab_dir/packages" | tr -s ' \t\n' '\n\n\n' | sed '/^$/d' | sort
+	sed -e 's/#.*//' "$lab_dir/packages" | xargs -n 1 | sort
 }
 
 # A line "name=value" of a finished step.

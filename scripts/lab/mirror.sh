@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Which Debian mirror to use: WREN_MIRROR, or the one that this machine's apt uses. apt itself is
 # asked, so every way to write a source is understood, and only archives that call themselves

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # What a person sees while steps are made.
 
@@ -21,9 +21,10 @@ last_time() {
 # What goes on now; $@: the steps that are being made. A line that ticks, with the end of the log;
 # where nobody watches, a line now and then.
 show_progress() {
-	local name text='' width now=$SECONDS log
+	local name text='' width now=$SECONDS log start
 	for name in "$@"; do
-		text+="${text:+, }$name $(clock $((now - job_start[$name])))"
+		start=${job_start[$name]}
+		text+="${text:+, }$name $(clock $((now - start)))"
 		[[ ! -e $cache/times/$name ]] || text+=" ($(last_time "$name"))"
 	done
 	if [[ -t 2 ]]; then
@@ -31,7 +32,7 @@ show_progress() {
 		text="lab: $text: ${log//[^[:print:]]/}"
 		width=$(tput cols 2>/dev/null || echo 80)
 		printf '\r\033[K%s' "${text:0:width-1}" >&2
-	elif (((now - job_start[$1]) / 30 > (last_shown - job_start[$1]) / 30)); then
+	elif (((now - start) / 30 > (last_shown - start) / 30)); then
 		say "still at it: $text"
 	fi
 	last_shown=$now

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Step "root": a Debian tree with the toolchain, QEMU and all that runs inside the VM.
 
@@ -37,6 +37,7 @@ root_make() {
 }
 
 toolchain_of() {
+	# shellcheck disable=SC2016 # dpkg-query's own variables
 	as_root chroot "$1" dpkg-query -W -f '${Package} ${Version}\n' binutils bindgen clang-19 \
 		gcc-14 libc6-dev lld-19 llvm-19 make pahole rust-src rustc | sort
 }

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Step "source": the kernel's source, unpacked. Needs "root" (for xz) and "debs".
 

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # How a step is made. Each has a name, NAME_inputs (prints what its key is the hash of) and
 # NAME_make DIR (the recipe). A finished step is the directory <cache>/NAME-<key>; it is made in
@@ -11,6 +11,7 @@ declare -A about=(
 	[debs]="Debian's newest $series kernel"
 	[source]="kernel source"
 	[stock]="tree for modules of Debian's kernel"
+	[image]="disk of the VM"
 	[boot]="what the VM boots from"
 	[debug]="debug kernel (KASAN, lockdep, kmemleak, KUnit)"
 	[check]="tools of make check that Debian does not have"
@@ -20,11 +21,13 @@ declare -A needs=(
 	[debs]=''
 	[source]='root debs'
 	[stock]='root debs source'
-	[boot]='root debs source stock'
+	[image]='root'
+	[boot]='root debs source image stock'
 	[debug]='root debs source'
 	[check]='root'
 )
-all_steps=(root debs source stock boot debug check)
+# shellcheck disable=SC2034 # for "info" and "clean"
+all_steps=(root debs source image stock boot debug check)
 
 # Paths of finished steps are remembered: a key is asked for often, and depends on other steps.
 declare -A path_of=()
@@ -167,16 +170,19 @@ make_wave() {
 	((failed == 0)) || exit 1
 }
 
-# Makes a step and all that it needs.
+# Makes a step and all that it needs: again and again what can be made now, side by side.
 make_step() {
-	local need list=${needs[$1]}
-	! step_done "$1" || return 0
-	# The network is what these two wait for, so they do it together.
-	if [[ $list == 'root debs'* ]]; then
-		make_wave root debs
-		list=${list#root debs}
-	fi
-	for need in $list "$1"; do
-		make_wave "$need"
+	local name need wave ready
+	while ! step_done "$1"; do
+		wave=()
+		for name in ${needs[$1]} "$1"; do
+			! step_done "$name" || continue
+			ready=1
+			for need in ${needs[$name]}; do
+				step_done "$need" || ready=
+			done
+			[[ -z $ready ]] || wave+=("$name")
+		done
+		make_wave "${wave[@]}"
 	done
 }

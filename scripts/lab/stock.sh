@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
 # Step "stock": a tree in which Rust modules for Debian's unmodified kernel can be built. Debian's
 # headers package has no Rust metadata, so the source is prepared with Debian's configuration,

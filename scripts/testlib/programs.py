@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "build" / "selftests"
 
 
-class Trouble(Exception):
+class TestError(Exception):
     """Something that keeps the tests from running; its text is for a person."""
 
 
@@ -37,7 +37,7 @@ def build(log):
         )
     if result.returncode:
         tail = Path(log).read_text(encoding="utf-8").strip().splitlines()[-15:]
-        raise Trouble("the selftests do not build:\n  " + "\n  ".join(tail))
+        raise TestError("the selftests do not build:\n  " + "\n  ".join(tail))
 
 
 def _list_c(output):
@@ -68,40 +68,39 @@ def _list_tests(name):
         if file.exists():
             break
     else:
-        raise Trouble(f"selftests/suites names {name}, and there is no such program")
+        raise TestError(f"selftests/suites names {name}, and there is no such program")
     env = dict(os.environ, PYTHONPATH=str(BUILT / "lib"), PYTHONDONTWRITEBYTECODE="1")
     command = ["python3", file, "-l"] if file.suffix == ".py" else [file, "-l"]
     result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    if file.suffix:
-        names = result.stdout.split()
-    else:
-        names = _list_c(result.stderr)
+    names = result.stdout.split() if file.suffix else _list_c(result.stderr)
     if not names:
-        raise Trouble(f"{file} lists no tests: {result.stderr.strip()}")
+        raise TestError(f"{file} lists no tests: {result.stderr.strip()}")
     return names
 
 
-def matches(pattern, program, test):
+def wanted(patterns, program, test):
     """
-    Whether --filter means that test: a glob for "program:test", for the program or for the test;
-    or, without wildcards, any part of "program:test".
+    Whether --filter means that test, or there is no --filter: a glob for "program:test", for the
+    program or for the test; or, without wildcards, any part of "program:test".
     """
     full = f"{program}:{test}"
-    if any(char in pattern for char in "*?["):
-        return any(fnmatch.fnmatchcase(name, pattern) for name in (full, program, test))
-    return pattern in full
+    for pattern in patterns:
+        if not any(char in pattern for char in "*?["):
+            if pattern in full:
+                return True
+        elif any(fnmatch.fnmatchcase(name, pattern) for name in (full, program, test)):
+            return True
+    return not patterns
 
 
-def programs(pattern=None):
+def programs(patterns):
     """All programs with those of their tests that were asked for."""
     found = []
     for line in (BUILT / "suites").read_text(encoding="utf-8").splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        tests = _list_tests(words[0])
-        if pattern:
-            tests = [test for test in tests if matches(pattern, words[0], test)]
+        tests = [test for test in _list_tests(words[0]) if wanted(patterns, words[0], test)]
         if tests:
             found.append(Program(words[0], words[1], tests))
     return found

@@ -4,12 +4,14 @@ Results: KTAP read with the kernel's own parser, made into a tree, a table for a
 for machines. A test that was planned and has no result has failed.
 """
 
+import importlib
 import itertools
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from .programs import BUILT, Trouble
+from .programs import BUILT, TestError, wanted
 
 
 def parser():
@@ -17,13 +19,11 @@ def parser():
     path = str(BUILT / "ktap")
     if path not in sys.path:
         sys.path.insert(0, path)
+    names = ("kunit_parser", "kunit_printer", "kunit_junit")
     try:
-        import kunit_junit
-        import kunit_parser
-        import kunit_printer
+        return tuple(importlib.import_module(name) for name in names)
     except ImportError as error:
-        raise Trouble(f"the kernel's KTAP parser is not in {path}: {error}") from error
-    return kunit_parser, kunit_printer, kunit_junit
+        raise TestError(f"the kernel's KTAP parser is not in {path}: {error}") from error
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Suite:
 
     kernel: str
     name: str
-    source: object  # the file that tells more
+    source: Path  # the file that tells more
     seconds: int | None = None
     cases: list[Case] = field(default_factory=list)
 
@@ -68,7 +68,7 @@ def read_ktap(path):
     def walk(test, path):
         if test.subtests:
             for sub in test.subtests:
-                walk(sub, path + [test.name])
+                walk(sub, [*path, test.name])
             # A suite may fail although its tests do not, in its init or exit for one.
             inner_ok = all(sub.ok_status() for sub in test.subtests)
             if inner_ok and test.status == kunit_parser.TestStatus.FAILURE:
@@ -119,20 +119,20 @@ def program_suite(machine, program):
     return suite
 
 
-def kunit_suites(machine):
+def kunit_suites(machine, patterns):
     """The KUnit suites, which ran when the modules were loaded."""
     suites = []
     for path in sorted((machine.out / "kunit").glob("*.ktap")):
-        cases = read_ktap(path)
-        suite = Suite(machine.kernel, f"kunit/{path.stem}", path, cases=cases)
-        if not cases:
+        suite = Suite(machine.kernel, f"kunit/{path.stem}", path, cases=read_ktap(path))
+        if not suite.cases:
             suite.fail("(no result)", "the suite has no readable result")
+        suite.cases = [case for case in suite.cases if wanted(patterns, suite.name, case.name)]
         suites.append(suite)
     if not suites:
         suite = Suite(machine.kernel, "kunit", machine.directory / "vm.log")
         suite.fail("(no suite)", "no KUnit suite has run: is KUnit in that kernel?")
         suites.append(suite)
-    return suites
+    return [suite for suite in suites if suite.cases]
 
 
 def machine_suite(machine):
@@ -156,13 +156,6 @@ def machine_suite(machine):
         )
     )
     return suite
-
-
-def select(suites, pattern, matches):
-    """Those KUnit tests that --filter means."""
-    for suite in suites:
-        suite.cases = [case for case in suite.cases if matches(pattern, suite.name, case.name)]
-    return [suite for suite in suites if suite.cases]
 
 
 def write_junit(suites, path):
@@ -226,7 +219,8 @@ def print_report(suites, relative):
             print(f"\nFAILED {suite.kernel} {suite.name}:{names[0]}{more}")
             for line in log[-25:]:
                 print(f"    {line.rstrip()[:160]}")
-            print(f"    all of it: {relative(suite.source)}")
+            if suite.source.exists():
+                print(f"    all of it: {relative(suite.source)}")
     skipped = Counter(
         (case.log[-1] if case.log else "skipped")
         for suite in suites

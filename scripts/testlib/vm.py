@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from .programs import ROOT, Trouble, plan_argument
+from .programs import ROOT, TestError, plan_argument
 
 # For the whole run of a machine; it is there to end one that hangs.
 LIMIT = {"stock": 400, "debug": 700}
@@ -31,7 +31,7 @@ class Machine(threading.Thread):
         self._process = None
         missing = [name for name in MODULES if not (self._modules() / f"{name}.ko").exists()]
         if missing:
-            raise Trouble(
+            raise TestError(
                 f"{self._modules()} has no {', '.join(name + '.ko' for name in missing)}: "
                 f"build the modules for the {kernel} kernel first (make test does it)"
             )

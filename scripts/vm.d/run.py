@@ -25,10 +25,13 @@ KERNEL_COMPLAINED = 126
 
 OUT = pathlib.Path("/out")
 
+# Of the two NICs; scripts/lab/init knows them by these.
+MAC = "52:54:00:77:72:{:02x}"
+
 # What each kernel needs on its command line beyond the common part.
 KERNELS = {
     "stock": ("/lab/boot/vmlinux", "mitigations=off cryptomgr.notests audit=0"),
-    "debug": ("/lab/debug/vmlinux", "fault_injection_usercopy=0"),
+    "debug": ("/lab/debug/vmlinux", ""),
 }
 # Warnings of the boot go to the console, the rest only into the kernel's buffer: a serial port is
 # slow. An oops ends the VM, since what follows it says nothing any more.
@@ -46,6 +49,9 @@ def qemu_command(args, line_fd, nonce):
         append.append("wren.kmemleak=off")
     command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-name", "wren"]
     command += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "pc"]
+    # Slots for hotplug are half of the ACPI tables, and interpreting those is half of the boot.
+    command += ["-global", "PIIX4_PM.acpi-root-pci-hotplug=off"]
+    command += ["-global", "PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off"]
     command += ["-cpu", "max", "-smp", str(args.cpus), "-m", args.mem]
     if args.icount:
         command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
@@ -59,15 +65,17 @@ def qemu_command(args, line_fd, nonce):
     command += ["-chardev", f"socket,id=line,fd={line_fd}"]
     command += ["-device", "virtio-serial-pci,max_ports=2"]
     command += ["-device", "virtserialport,chardev=line,name=wren.line"]
+    disk = "driver=raw,node-name=root,read-only=on,file.driver=file,file.filename="
+    command += ["-blockdev", f"{disk}/lab/image/root.erofs"]
+    command += ["-device", "virtio-blk-pci,drive=root"]
     share = "local,security_model=none"
-    command += ["-fsdev", f"{share},id=root,path=/,readonly=on,multidevs=remap"]
-    command += ["-device", "virtio-9p-pci,fsdev=root,mount_tag=root"]
+    command += ["-fsdev", f"{share},id=host,path=/,readonly=on,multidevs=remap"]
+    command += ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host"]
     command += ["-fsdev", f"{share},id=out,path=/out"]
     command += ["-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
     for n in range(2):
         command += ["-netdev", f"hubport,id=nic{n},hubid=0"]
-        mac = f"52:54:00:77:72:{n:02x}"
-        command += ["-device", f"virtio-net-pci,netdev=nic{n},mac={mac},romfile="]
+        command += ["-device", f"virtio-net-pci,netdev=nic{n},mac={MAC.format(n)},romfile="]
     return command + shlex.split(args.qemu_opts)
 
 
@@ -215,7 +223,7 @@ def verdict(run):
         doing = {"booting": "it had not booted", "start": "the command was still running"}
         what = doing.get(run.reached, "looking for memory leaks")
         say(f"time limit of {run.args.timeout} s reached: {what}")
-        tail(OUT / ("output.log" if run.reached == "start" else "console.log"))
+        tail(OUT / "console.log")
         say(f"logs are in {where} (stuck.txt: who waited for what)")
         return LIMIT_REACHED
     if complaints:
@@ -223,7 +231,8 @@ def verdict(run):
         say(f"the command: {said}; logs are in {where}")
         return KERNEL_COMPLAINED
     if run.reached != "end":
-        say(f"the VM ended while it was {'booting' if run.status is None else 'shutting down'}")
+        doing = {"booting": "did not boot", "start": "ended before the command did"}
+        say(f"the VM {doing.get(run.reached, 'ended before it had saved its log')}")
         tail(OUT / "qemu.log")
         tail(OUT / "console.log")
         say(f"logs are in {where}")
@@ -231,22 +240,31 @@ def verdict(run):
     return run.status
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser()
+def add_machine_arguments(parser):
+    """What scripts/vm says about the machine."""
     parser.add_argument("--kernel", choices=KERNELS, required=True)
     parser.add_argument("--accel", choices=["kvm", "tcg"], required=True)
     parser.add_argument("--cpus", type=int, required=True)
     parser.add_argument("--mem", required=True)
-    parser.add_argument("--timeout", type=int, required=True)
     parser.add_argument("--icount", action="store_true")
     parser.add_argument("--no-kmemleak", dest="kmemleak", action="store_false")
     parser.add_argument("--qemu-opts", default="")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser()
+    add_machine_arguments(parser)
+    parser.add_argument("--timeout", type=int, required=True)
     parser.add_argument("--log", required=True, help="what the host calls /out")
     return parser.parse_args()
 
 
 def main():
     args = parse_arguments()
+    # Who reads our output may have heard enough.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # A shell starts what runs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     run = Run(args)

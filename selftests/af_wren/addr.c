@@ -20,7 +20,7 @@ FIXTURE(addr) {
 
 FIXTURE_SETUP(addr)
 {
-	SETUP_LINK(&self->link, LINK_WREN);
+	ASSERT_EQ(0, link_setup(&self->link, LINK_WREN));
 	self->fd = wren_socket(0);
 	ASSERT_LE(0, self->fd);
 }

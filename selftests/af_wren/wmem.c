@@ -2,7 +2,7 @@
 /*
  * Write space: what a sender may have in flight, when it has to wait and what
  * wakes it. W is the memory in flight, T that of one packet, SB the limit of
- * the socket (SO_SNDBUF). C<n> is the statement of Documentation that a test
+ * the socket (SO_SNDBUF). C<n> is the statement of the contract that a test
  * proves.
  */
 #include <fcntl.h>
@@ -15,12 +15,16 @@
 #define LEN	1400
 #define MANY	100000
 
+struct sender {
+	struct sockaddr_wren to;
+	int fd;
+	char data[LEN];
+};
+
 FIXTURE(wmem) {
 	struct link link;
-	struct sockaddr_wren to;
-	int tx;
+	struct sender tx;
 	int rx;
-	char data[LEN];
 };
 
 FIXTURE_VARIANT(wmem) {
@@ -37,12 +41,14 @@ FIXTURE_VARIANT_ADD(wmem, phys) {
 
 FIXTURE_SETUP(wmem)
 {
-	SETUP_LINK(&self->link, variant->kind);
+	if (!link_there(variant->kind))
+		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
+	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
 	self->rx = wren_bound(&self->link.b, PORT);
 	ASSERT_LE(0, self->rx);
-	self->tx = wren_bound(&self->link.a, 0);
-	ASSERT_LE(0, self->tx);
-	self->to = wren_addr(0, PORT, self->link.b.mac);
+	self->tx.fd = wren_bound(&self->link.a, 0);
+	ASSERT_LE(0, self->tx.fd);
+	self->tx.to = wren_addr(0, PORT, self->link.b.mac);
 }
 
 FIXTURE_TEARDOWN(wmem)
@@ -50,18 +56,18 @@ FIXTURE_TEARDOWN(wmem)
 	link_teardown(&self->link);
 }
 
-static int send_one(FIXTURE_DATA(wmem) *self, int flags)
+static int send_one(struct sender *tx, int flags)
 {
-	return wren_sendto(self->tx, self->data, LEN, flags, &self->to);
+	return wren_sendto(tx->fd, tx->data, LEN, flags, &tx->to);
 }
 
 /* Sends until nothing fits any more: the number of packets, or -errno. */
-static int fill(FIXTURE_DATA(wmem) *self)
+static int fill(struct sender *tx)
 {
 	int count, ret;
 
 	for (count = 0; count < MANY; count++) {
-		ret = send_one(self, MSG_DONTWAIT);
+		ret = send_one(tx, MSG_DONTWAIT);
 		if (ret == -EAGAIN)
 			return count;
 		if (ret != LEN)
@@ -70,9 +76,9 @@ static int fill(FIXTURE_DATA(wmem) *self)
 	return -ERANGE;
 }
 
-static struct writer writer_of(FIXTURE_DATA(wmem) *self)
+static struct writer writer_of(struct sender *tx)
 {
-	return (struct writer){ .fd = self->tx, .to = self->to, .len = LEN };
+	return (struct writer){ .fd = tx->fd, .to = tx->to, .len = LEN };
 }
 
 /* C9: a packet is accepted if and only if W - 1 < SB. */
@@ -80,21 +86,21 @@ TEST_F(wmem, c09_accepts_while_below_sndbuf)
 {
 	int sb, before, size = 0, count = 0;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 16384));
-	sb = sockopt(self->tx, SO_SNDBUF);
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 16384));
+	sb = sockopt(self->tx.fd, SO_SNDBUF);
 	ASSERT_EQ(0, wire_stop(&self->link));
 
-	for (before = 0; before < sb; before = outq(self->tx)) {
-		ASSERT_EQ(LEN, send_one(self, MSG_DONTWAIT));
-		size = size ?: outq(self->tx);
+	for (before = 0; before < sb; before = outq(self->tx.fd)) {
+		ASSERT_EQ(LEN, send_one(&self->tx, MSG_DONTWAIT));
+		size = size ?: outq(self->tx.fd);
 		/* Each of them counts the same, and nothing is given back. */
-		ASSERT_EQ(before + size, outq(self->tx));
+		ASSERT_EQ(before + size, outq(self->tx.fd));
 		count++;
 	}
 	EXPECT_LT(LEN, size);
 	EXPECT_LT(1, count);
-	EXPECT_EQ(-EAGAIN, send_one(self, MSG_DONTWAIT));
-	EXPECT_EQ(count * size, outq(self->tx));
+	EXPECT_EQ(-EAGAIN, send_one(&self->tx, MSG_DONTWAIT));
+	EXPECT_EQ(count * size, outq(self->tx.fd));
 }
 
 /* C10: SB = max(2 * min(v, wmem_max), 4608). */
@@ -109,27 +115,27 @@ TEST_F(wmem, c10_sndbuf_is_doubled_and_clamped)
 	fclose(file);
 	ns_leave(old);
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
-	EXPECT_EQ(SOCK_MIN_SNDBUF, sockopt(self->tx, SO_SNDBUF));
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 10000));
-	EXPECT_EQ(20000, sockopt(self->tx, SO_SNDBUF));
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0x3fffffff));
-	EXPECT_EQ(2 * wmem_max, sockopt(self->tx, SO_SNDBUF));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
+	EXPECT_EQ(SOCK_MIN_SNDBUF, sockopt(self->tx.fd, SO_SNDBUF));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 10000));
+	EXPECT_EQ(20000, sockopt(self->tx.fd, SO_SNDBUF));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0x3fffffff));
+	EXPECT_EQ(2 * wmem_max, sockopt(self->tx.fd, SO_SNDBUF));
 }
 
 /* C10: SO_SNDBUF calls write space, so a sleeping writer goes on. */
 TEST_F(wmem, c10_raising_sndbuf_wakes_writer)
 {
-	struct writer writer = writer_of(self);
+	struct writer writer = writer_of(&self->tx);
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	writer.count = fill(self) + 4;
+	writer.count = fill(&self->tx) + 4;
 	ASSERT_EQ(0, writer_start(&writer));
 	ASSERT_TRUE(writer_sleeps(&writer));
 	EXPECT_EQ(0, writer.sent);
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 65536));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 65536));
 	EXPECT_TRUE(eventually(writer.done));
 	EXPECT_EQ(0, writer.error);
 	EXPECT_EQ(writer.count, writer.sent);
@@ -139,15 +145,15 @@ TEST_F(wmem, c10_raising_sndbuf_wakes_writer)
 /* C1, C34: all bytes are given back, and not before the wire took them. */
 TEST_F(wmem, c34_charged_until_completion)
 {
-	EXPECT_EQ(0, outq(self->tx));
+	EXPECT_EQ(0, outq(self->tx.fd));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_EQ(LEN, send_one(self, 0));
-	ASSERT_EQ(LEN, send_one(self, 0));
-	EXPECT_TRUE(stays(outq(self->tx) > 2 * LEN, 200));
+	ASSERT_EQ(LEN, send_one(&self->tx, 0));
+	ASSERT_EQ(LEN, send_one(&self->tx, 0));
+	EXPECT_TRUE(stays(outq(self->tx.fd) > 2 * LEN, 200));
 
 	ASSERT_EQ(0, wire_run(&self->link));
-	EXPECT_TRUE(eventually(outq(self->tx) == 0));
-	EXPECT_TRUE(polled(self->tx, POLLOUT) & POLLOUT);
+	EXPECT_TRUE(eventually(outq(self->tx.fd) == 0));
+	EXPECT_TRUE(polled(self->tx.fd, POLLOUT) & POLLOUT);
 	EXPECT_TRUE(eventually(inq(self->rx) == LEN));
 }
 
@@ -155,11 +161,11 @@ TEST_F(wmem, c34_charged_until_completion)
 TEST_F(wmem, outq_is_wmem_alloc)
 {
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_EQ(LEN, send_one(self, 0));
-	EXPECT_LT(LEN, outq(self->tx));
-	EXPECT_EQ(outq(self->tx), (int)meminfo(self->tx, SK_MEMINFO_WMEM_ALLOC));
-	EXPECT_EQ(sockopt(self->tx, SO_SNDBUF),
-		  (int)meminfo(self->tx, SK_MEMINFO_SNDBUF));
+	ASSERT_EQ(LEN, send_one(&self->tx, 0));
+	EXPECT_LT(LEN, outq(self->tx.fd));
+	EXPECT_EQ(outq(self->tx.fd), (int)meminfo(self->tx.fd, SK_MEMINFO_WMEM_ALLOC));
+	EXPECT_EQ(sockopt(self->tx.fd, SO_SNDBUF),
+		  (int)meminfo(self->tx.fd, SK_MEMINFO_SNDBUF));
 }
 
 /* C42: the device keeps the charge, so a stopped wire ends in EAGAIN. */
@@ -167,27 +173,27 @@ TEST_F(wmem, c42_stopped_wire_holds_sender)
 {
 	int count;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	count = fill(self);
+	count = fill(&self->tx);
 	ASSERT_LT(0, count);
-	EXPECT_LE(SOCK_MIN_SNDBUF, outq(self->tx));
+	EXPECT_LE(SOCK_MIN_SNDBUF, outq(self->tx.fd));
 	/* Nobody gives it room, so it stays so. */
-	EXPECT_TRUE(stays(send_one(self, MSG_DONTWAIT) == -EAGAIN, 200));
+	EXPECT_TRUE(stays(send_one(&self->tx, MSG_DONTWAIT) == -EAGAIN, 200));
 }
 
 /* C45: MSG_DONTWAIT and O_NONBLOCK get EAGAIN, and get on after that. */
 TEST_F(wmem, c45_full_gives_eagain_then_goes_on)
 {
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_LT(0, fill(self));
-	EXPECT_EQ(-EAGAIN, send_one(self, MSG_DONTWAIT));
-	ASSERT_EQ(0, fcntl(self->tx, F_SETFL, O_NONBLOCK));
-	EXPECT_EQ(-EAGAIN, send_one(self, 0));
+	ASSERT_LT(0, fill(&self->tx));
+	EXPECT_EQ(-EAGAIN, send_one(&self->tx, MSG_DONTWAIT));
+	ASSERT_EQ(0, fcntl(self->tx.fd, F_SETFL, O_NONBLOCK));
+	EXPECT_EQ(-EAGAIN, send_one(&self->tx, 0));
 
 	ASSERT_EQ(0, wire_run(&self->link));
-	EXPECT_TRUE(eventually(send_one(self, MSG_DONTWAIT) == LEN));
+	EXPECT_TRUE(eventually(send_one(&self->tx, MSG_DONTWAIT) == LEN));
 }
 
 /* C46: POLLOUT if and only if W < SB / 2. */
@@ -195,20 +201,20 @@ TEST_F(wmem, c46_poll_writable_below_half)
 {
 	int writable = 0, full = 0, w, sb;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 20000));
-	sb = sockopt(self->tx, SO_SNDBUF);
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 20000));
+	sb = sockopt(self->tx.fd, SO_SNDBUF);
 	ASSERT_EQ(0, wire_stop(&self->link));
 
 	do {
-		w = outq(self->tx) + 1;
-		ASSERT_EQ(w < sb / 2, !!(polled(self->tx, POLLOUT) & POLLOUT)) {
+		w = outq(self->tx.fd) + 1;
+		ASSERT_EQ(w < sb / 2, !!(polled(self->tx.fd, POLLOUT) & POLLOUT)) {
 			TH_LOG("W %d, SB %d", w, sb);
 		}
 		if (w < sb / 2)
 			writable++;
 		else
 			full++;
-	} while (send_one(self, MSG_DONTWAIT) == LEN);
+	} while (send_one(&self->tx, MSG_DONTWAIT) == LEN);
 	EXPECT_LT(1, writable);
 	EXPECT_LT(1, full);
 }
@@ -216,15 +222,15 @@ TEST_F(wmem, c46_poll_writable_below_half)
 /* C46: the completion that leaves W < SB / 2 wakes the writer, none before. */
 TEST_F(wmem, c46_writer_sleeps_until_half)
 {
-	struct writer writer = writer_of(self);
+	struct writer writer = writer_of(&self->tx);
 	int sb, size;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 32768));
-	sb = sockopt(self->tx, SO_SNDBUF);
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 32768));
+	sb = sockopt(self->tx.fd, SO_SNDBUF);
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_EQ(LEN, send_one(self, 0));
-	size = outq(self->tx);
-	ASSERT_LT(0, fill(self));
+	ASSERT_EQ(LEN, send_one(&self->tx, 0));
+	size = outq(self->tx.fd);
+	ASSERT_LT(0, fill(&self->tx));
 
 	writer.count = 1;
 	ASSERT_EQ(0, writer_start(&writer));
@@ -240,16 +246,16 @@ TEST_F(wmem, c46_writer_sleeps_until_half)
 TEST_F(wmem, c46_pollers_wake)
 {
 	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
-	struct pollfd pfd = { .fd = self->tx, .events = POLLOUT };
+	struct pollfd pfd = { .fd = self->tx.fd, .events = POLLOUT };
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 	int status;
 	pid_t pid;
 
 	ASSERT_LE(0, ep);
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_LT(0, fill(self));
-	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->tx, &event));
+	ASSERT_LT(0, fill(&self->tx));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->tx.fd, &event));
 	EXPECT_EQ(0, epoll_wait(ep, &event, 1, 100));
 	EXPECT_EQ(0, poll(&pfd, 1, 100));
 
@@ -271,13 +277,13 @@ TEST_F(wmem, c47_timeout_gives_eagain)
 {
 	long long start;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
-	ASSERT_EQ(0, set_timeout(self->tx, SO_SNDTIMEO, 300));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_timeout(self->tx.fd, SO_SNDTIMEO, 300));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_LT(0, fill(self));
+	ASSERT_LT(0, fill(&self->tx));
 
 	start = now_ms();
-	EXPECT_EQ(-EAGAIN, send_one(self, 0));
+	EXPECT_EQ(-EAGAIN, send_one(&self->tx, 0));
 	/* The kernel counts in ticks. */
 	EXPECT_LE(290, now_ms() - start);
 	EXPECT_GT(LONG_MS / 2, now_ms() - start);
@@ -298,13 +304,13 @@ static int catch_signal(int flags)
 /* C47: with a finite timeout a signal gives EINTR, SA_RESTART or not. */
 TEST_F(wmem, c47_signal_with_timeout_gives_eintr)
 {
-	struct writer writer = writer_of(self);
+	struct writer writer = writer_of(&self->tx);
 
 	ASSERT_EQ(0, catch_signal(SA_RESTART));
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
-	ASSERT_EQ(0, set_timeout(self->tx, SO_SNDTIMEO, 10 * LONG_MS));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_timeout(self->tx.fd, SO_SNDTIMEO, 10 * LONG_MS));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_LT(0, fill(self));
+	ASSERT_LT(0, fill(&self->tx));
 	ASSERT_EQ(0, writer_start(&writer));
 	ASSERT_TRUE(writer_sleeps(&writer));
 
@@ -317,12 +323,12 @@ TEST_F(wmem, c47_signal_with_timeout_gives_eintr)
 /* C47: without a timeout a signal gives ERESTARTSYS, seen as EINTR ... */
 TEST_F(wmem, c47_signal_without_timeout_gives_eintr)
 {
-	struct writer writer = writer_of(self);
+	struct writer writer = writer_of(&self->tx);
 
 	ASSERT_EQ(0, catch_signal(0));
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_LT(0, fill(self));
+	ASSERT_LT(0, fill(&self->tx));
 	ASSERT_EQ(0, writer_start(&writer));
 	ASSERT_TRUE(writer_sleeps(&writer));
 
@@ -335,14 +341,14 @@ TEST_F(wmem, c47_signal_without_timeout_gives_eintr)
 /* C47: ... and with SA_RESTART the send goes on, nothing lost or doubled. */
 TEST_F(wmem, c47_signal_restarts_send)
 {
-	struct writer writer = writer_of(self);
+	struct writer writer = writer_of(&self->tx);
 	int before;
 
 	ASSERT_EQ(0, catch_signal(SA_RESTART));
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_LT(0, fill(self));
-	before = outq(self->tx);
+	ASSERT_LT(0, fill(&self->tx));
+	before = outq(self->tx.fd);
 	writer.count = 1;
 	ASSERT_EQ(0, writer_start(&writer));
 	ASSERT_TRUE(writer_sleeps(&writer));
@@ -350,7 +356,7 @@ TEST_F(wmem, c47_signal_restarts_send)
 	ASSERT_EQ(0, pthread_kill(writer.thread, SIGUSR1));
 	EXPECT_TRUE(writer_sleeps(&writer));
 	EXPECT_FALSE(writer.done);
-	EXPECT_EQ(before, outq(self->tx));
+	EXPECT_EQ(before, outq(self->tx.fd));
 
 	ASSERT_EQ(0, wire_run(&self->link));
 	EXPECT_TRUE(eventually(writer.done));
@@ -383,18 +389,18 @@ TEST_F(wmem, c49_one_sigio_for_each_eagain)
 	sigemptyset(&set);
 	sigaddset(&set, SIGRTMIN);
 	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &set, NULL));
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 20000));
-	ASSERT_EQ(0, fcntl(self->tx, F_SETOWN, getpid()));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 20000));
+	ASSERT_EQ(0, fcntl(self->tx.fd, F_SETOWN, getpid()));
 	/* A realtime signal queues, SIGIO would count as one. */
-	ASSERT_EQ(0, fcntl(self->tx, F_SETSIG, SIGRTMIN));
-	ASSERT_EQ(0, fcntl(self->tx, F_SETFL, O_ASYNC));
+	ASSERT_EQ(0, fcntl(self->tx.fd, F_SETSIG, SIGRTMIN));
+	ASSERT_EQ(0, fcntl(self->tx.fd, F_SETFL, O_ASYNC));
 
 	for (round = 0; round < 3; round++) {
 		ASSERT_EQ(0, wire_stop(&self->link));
-		ASSERT_LT(2, fill(self));
+		ASSERT_LT(2, fill(&self->tx));
 		EXPECT_EQ(0, count_signals(50));
 		ASSERT_EQ(0, wire_run(&self->link));
-		ASSERT_TRUE(eventually(outq(self->tx) == 0));
+		ASSERT_TRUE(eventually(outq(self->tx.fd) == 0));
 		EXPECT_EQ(1, count_signals(100));
 	}
 }
@@ -403,20 +409,20 @@ TEST_F(wmem, c49_one_sigio_for_each_eagain)
 TEST_F(wmem, c50_each_start_wakes_writer)
 {
 	int round, rounds = debug_kernel() ? 15 : 50;
-	struct writer writer = writer_of(self);
+	struct writer writer = writer_of(&self->tx);
 	int sent;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, writer_start(&writer));
 	for (round = 0; round < rounds; round++) {
 		ASSERT_EQ(0, wire_stop(&self->link));
 		/* At half and more the writer is full, or not yet awake. */
-		ASSERT_TRUE(eventually(outq(self->tx) >= SOCK_MIN_SNDBUF / 2));
+		ASSERT_TRUE(eventually(outq(self->tx.fd) >= SOCK_MIN_SNDBUF / 2));
 		sent = writer.sent;
 		ASSERT_EQ(0, wire_run(&self->link));
 		ASSERT_TRUE(eventually(writer.sent > sent + 1)) {
 			TH_LOG("writer hangs in round %d, W - 1 = %d", round,
-			       outq(self->tx));
+			       outq(self->tx.fd));
 		}
 	}
 	writer.stop = true;
@@ -427,42 +433,42 @@ TEST_F(wmem, c50_each_start_wakes_writer)
 /* C50: two writers that share a socket with room for two packets get through. */
 TEST_F(wmem, c50_two_writers_get_through)
 {
-	struct writer one = writer_of(self), two;
+	struct writer one = writer_of(&self->tx), two;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	one.count = debug_kernel() ? 300 : 2000;
 	two = one;
 	ASSERT_EQ(0, writer_start(&one));
 	ASSERT_EQ(0, writer_start(&two));
 	EXPECT_TRUE(eventually(one.done && two.done)) {
 		TH_LOG("%d and %d of %d sent, W - 1 = %d", one.sent, two.sent,
-		       one.count, outq(self->tx));
+		       one.count, outq(self->tx.fd));
 	}
 	EXPECT_EQ(one.count, one.sent);
 	EXPECT_EQ(two.count, two.sent);
 	EXPECT_EQ(0, writer_join(&one));
 	EXPECT_EQ(0, writer_join(&two));
-	EXPECT_TRUE(eventually(outq(self->tx) == 0));
+	EXPECT_TRUE(eventually(outq(self->tx.fd) == 0));
 }
 
 /* A writer on a slow wire never has more than SB and one packet in flight. */
 TEST_F(wmem, outq_is_bounded_on_slow_wire)
 {
-	struct writer writer = writer_of(self);
+	struct writer writer = writer_of(&self->tx);
 	int size, now, most = 0, samples = 0;
 	long long end;
 
-	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
-	ASSERT_EQ(LEN, send_one(self, 0));
-	size = outq(self->tx);
+	ASSERT_EQ(LEN, send_one(&self->tx, 0));
+	size = outq(self->tx.fd);
 	ASSERT_EQ(0, wire_slow(&self->link));
 
 	ASSERT_EQ(0, writer_start(&writer));
 	end = now_ms() + 1500;
 	while (now_ms() < end || writer.sent < 10) {
 		ASSERT_GT(end + LONG_MS, now_ms());
-		now = outq(self->tx);
+		now = outq(self->tx.fd);
 		most = now > most ? now : most;
 		samples++;
 	}
@@ -473,7 +479,7 @@ TEST_F(wmem, outq_is_bounded_on_slow_wire)
 	writer.stop = true;
 	EXPECT_EQ(0, writer_join(&writer));
 	EXPECT_EQ(0, writer.error);
-	EXPECT_TRUE(eventually(outq(self->tx) == 0));
+	EXPECT_TRUE(eventually(outq(self->tx.fd) == 0));
 }
 
 /* C59: a closed socket lives until its last byte has been taken. */
@@ -490,7 +496,8 @@ TEST_F(wmem, c59_close_with_bytes_in_flight)
 	EXPECT_EQ(sockets + 1, proto_sockets());
 	ASSERT_EQ(0, wire_stop(&self->link));
 	for (i = 0; i < 5; i++)
-		ASSERT_EQ(LEN, wren_sendto(tx, self->data, LEN, 0, &self->to));
+		ASSERT_EQ(LEN, wren_sendto(tx, self->tx.data, LEN, 0,
+					   &self->tx.to));
 	EXPECT_LT(5 * LEN, outq(tx));
 	ASSERT_EQ(0, close(tx));
 
@@ -520,12 +527,12 @@ TEST_F(wmem, c59_kill_blocked_writer)
 		int tx = wren_bound(&self->link.a, 0);
 
 		set_sockopt(tx, SO_SNDBUF, 0);
-		while (wren_sendto(tx, self->data, LEN, MSG_DONTWAIT,
-				   &self->to) == LEN)
+		while (wren_sendto(tx, self->tx.data, LEN, MSG_DONTWAIT,
+				   &self->tx.to) == LEN)
 			;
 		if (write(pipe_fds[1], "x", 1) != 1)
 			_exit(1);
-		_exit(wren_sendto(tx, self->data, LEN, 0, &self->to) != LEN);
+		_exit(wren_sendto(tx, self->tx.data, LEN, 0, &self->tx.to) != LEN);
 	}
 	ASSERT_EQ(1, read(pipe_fds[0], &byte, 1));
 	EXPECT_EQ(sockets + 1, proto_sockets());

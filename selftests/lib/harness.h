@@ -11,13 +11,4 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 90
 
-/* For FIXTURE_SETUP: the link, or the test is skipped. */
-#define SETUP_LINK(link, kind) do {					\
-	int ret_ = link_setup(link, kind);				\
-									\
-	if (ret_ == LINK_ABSENT)					\
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set"); \
-	ASSERT_EQ(0, ret_);						\
-} while (0)
-
 #endif

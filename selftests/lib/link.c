@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <kselftest.h>
 #include <linux/wren.h>
 
 #include "link.h"
@@ -296,7 +297,7 @@ static void no_ipv6(void)
 	size_t i;
 	int fd;
 
-	for (i = 0; i < sizeof(conf) / sizeof(conf[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(conf); i++) {
 		snprintf(path, sizeof(path),
 			 "/proc/sys/net/ipv6/conf/%s/disable_ipv6", conf[i]);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -329,7 +330,7 @@ static int phys_end(struct end *end, const char *variable)
 
 	colon = value ? strrchr(value, ':') : NULL;
 	if (!colon || !colon[1])
-		return LINK_ABSENT;
+		return -ENODEV;
 
 	snprintf(path, sizeof(path), "%.*s", (int)(colon - value), value);
 	snprintf(end->name, sizeof(end->name), "%s", colon + 1);
@@ -350,6 +351,12 @@ static int end_up(struct end *end)
 	return ret;
 }
 
+bool link_there(enum link_kind kind)
+{
+	return kind == LINK_WREN ||
+	       (getenv("WREN_PHYS_A") && getenv("WREN_PHYS_B"));
+}
+
 int link_setup(struct link *link, enum link_kind kind)
 {
 	int ret;
@@ -367,8 +374,8 @@ int link_setup(struct link *link, enum link_kind kind)
 		link->b.ns = ns_new();
 		if (link->a.ns < 0 || link->b.ns < 0)
 			return -EMFILE;
-		strcpy(link->a.name, "wren-a");
-		strcpy(link->b.name, "wren-b");
+		snprintf(link->a.name, sizeof(link->a.name), "wren-a");
+		snprintf(link->b.name, sizeof(link->b.name), "wren-b");
 	}
 
 	ns_enter(link->a.ns);

@@ -60,12 +60,9 @@ struct link {
 	struct end b;
 };
 
-#define LINK_ABSENT	1
-
-/*
- * Both ends up, with carrier, and the caller in the namespace of end a.
- * LINK_ABSENT says that this machine has no such link.
- */
+/* Does this machine have such a link? */
+bool link_there(enum link_kind kind);
+/* Both ends up, with carrier, and the caller in the namespace of end a. */
 int link_setup(struct link *link, enum link_kind kind);
 void link_teardown(struct link *link);
 

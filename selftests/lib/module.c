@@ -8,12 +8,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <kselftest.h>
+
 #include "module.h"
 #include "sock.h"
 
 static const char * const order[] = { "knet", "wren_nic", "af_wren" };
-
-#define MODULES	(sizeof(order) / sizeof(order[0]))
 
 int module_load(const char *name, const char *parameters)
 {
@@ -50,7 +50,7 @@ int modules_load(void)
 	int ret = 0;
 	size_t i;
 
-	for (i = 0; i < MODULES && !ret; i++) {
+	for (i = 0; i < ARRAY_SIZE(order) && !ret; i++) {
 		if (!module_loaded(order[i]))
 			ret = module_load(order[i], "");
 	}
@@ -76,18 +76,28 @@ static bool packets_forgotten(void)
  * A module that is not in use may still be pinned for a moment, by a socket
  * that waits for its grace period.
  */
+static int unload_soon(const char *name)
+{
+	long long deadline = now_ms() + LONG_MS;
+	int ret;
+
+	do {
+		ret = module_unload(name);
+	} while (ret == -EWOULDBLOCK && now_ms() < deadline && !usleep(2000));
+	return ret;
+}
+
 int modules_unload(void)
 {
 	int ret = 0;
 	size_t i;
 
-	for (i = MODULES; i-- > 0 && !ret;) {
+	for (i = ARRAY_SIZE(order); i-- > 0 && !ret;) {
 		if (!module_loaded(order[i]))
 			continue;
 		if (i == 0 && packets_forgotten())
 			return -EUCLEAN;
-		if (!eventually((ret = module_unload(order[i])) != -EWOULDBLOCK))
-			break;
+		ret = unload_soon(order[i]);
 	}
 	return ret;
 }

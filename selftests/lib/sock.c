@@ -200,13 +200,14 @@ static void *writer_run(void *arg)
 {
 	struct writer *writer = arg;
 	unsigned char data[ETH_DATA_LEN];
-	int i, ret;
+	int i, ret, number;
 
 	writer->tid = syscall(SYS_gettid);
 	while (!writer->stop && (!writer->count || writer->sent < writer->count)) {
+		number = writer->sent;
 		for (i = 0; i < ETH_DATA_LEN; i++)
-			data[i] = writer->sent + i;
-		memcpy(data, (void *)&writer->sent, sizeof(writer->sent));
+			data[i] = number + i;
+		memcpy(data, &number, sizeof(number));
 		ret = wren_sendto(writer->fd, data, writer->len, 0, &writer->to);
 		if (ret < 0) {
 			writer->error = ret;

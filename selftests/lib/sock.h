@@ -7,6 +7,7 @@
 #include <linux/wren.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -67,12 +68,12 @@ struct writer {
 	struct sockaddr_wren to;
 	int len;
 	int count;		/* stop after so many; 0: never */
-	volatile pid_t tid;
-	volatile int sent;
-	volatile int error;	/* of the send that ended it */
-	volatile int outq_after; /* SIOCOUTQ when the last send() came back */
-	volatile bool stop;
-	volatile bool done;
+	atomic_int tid;
+	atomic_int sent;
+	atomic_int error;	/* of the send that ended it */
+	atomic_int outq_after; /* SIOCOUTQ when the last send() came back */
+	atomic_bool stop;
+	atomic_bool done;
 };
 
 int writer_start(struct writer *writer);

@@ -185,24 +185,26 @@ static int load_with_fault(const char *name)
 }
 
 /* Only what its init allocates: the module loader is not ours to test. */
-#define FOR_EACH_FAULT_IN_INIT(name) do {				\
-	ASSERT_TRUE(faults_below("do_init_module"));			\
-	FOR_EACH_FAULT(load_with_fault(name), module_unload(name));	\
-	EXPECT_TRUE(faults_below(NULL));				\
-	EXPECT_FALSE(module_loaded(name));				\
-} while (0)
+static void each_fault_in_init(struct __test_metadata *_metadata,
+			       const char *name)
+{
+	ASSERT_TRUE(faults_below("do_init_module"));
+	FOR_EACH_FAULT(load_with_fault(name), module_unload(name));
+	EXPECT_TRUE(faults_below(NULL));
+	EXPECT_FALSE(module_loaded(name));
+}
 
 TEST_F_TIMEOUT(fault, load_knet, 180)
 {
 	ASSERT_EQ(0, modules_unload());
-	FOR_EACH_FAULT_IN_INIT("knet");
+	each_fault_in_init(_metadata, "knet");
 }
 
 TEST_F_TIMEOUT(fault, load_wren_nic, 180)
 {
 	ASSERT_EQ(0, modules_unload());
 	ASSERT_EQ(0, module_load("knet", ""));
-	FOR_EACH_FAULT_IN_INIT("wren_nic");
+	each_fault_in_init(_metadata, "wren_nic");
 	EXPECT_EQ(0, module_unload("knet"));
 }
 
@@ -210,7 +212,7 @@ TEST_F_TIMEOUT(fault, load_af_wren, 180)
 {
 	ASSERT_EQ(0, modules_unload());
 	ASSERT_EQ(0, module_load("knet", ""));
-	FOR_EACH_FAULT_IN_INIT("af_wren");
+	each_fault_in_init(_metadata, "af_wren");
 	EXPECT_EQ(0, module_unload("knet"));
 	EXPECT_EQ(-EAFNOSUPPORT, wren_socket(0));
 }
