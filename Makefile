@@ -99,6 +99,6 @@ selftests: modules modules-debug
 
 .PHONY: check rust-analyzer
 check: lab-stock lab-check
-	@scripts/check
+	@$(ENTER) -- scripts/lab/checks
 rust-analyzer: lab-stock
 	@scripts/lab/rust-analyzer

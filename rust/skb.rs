@@ -39,7 +39,8 @@
 //! skb.put_data(payload)?;
 //! skb.push_data(header)?;
 //! skb.set_owner_w(sk);
-//! skb.dev_queue_xmit(dev, &guard)?; // `skb` is gone: the device frees it and `sk` gets its bytes back.
+//! // After this `skb` is gone: the device frees it, and `sk` gets its bytes back.
+//! skb.dev_queue_xmit(dev, &guard)?;
 //! ```
 
 mod alloc;

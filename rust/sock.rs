@@ -17,7 +17,8 @@
 //! 1. Implement [`Family`] for a type. Its associated type [`Family::Data`] is what each socket
 //!    keeps; it lies behind the `struct sock`.
 //! 2. Keep one `static` [`Protocol`] for it and return that from [`Family::protocol`].
-//! 3. Keep a [`Registration`] in the module. While it lives `socket(2)` makes sockets of the family.
+//! 3. Keep a [`Registration`] in the module. While it lives `socket(2)` makes sockets of the
+//!    family.
 //!
 //! Sockets of a family are freed by RCU (`SOCK_RCU_FREE`), so a packet handler may look one up in a
 //! [`SockTable`] without taking a reference. Each socket pins the module, and so does each packet

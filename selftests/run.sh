@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loads the modules, runs the selftests, each program with a limit of time, and looks after each for what it may have left
-# behind. KTAP of each program goes to OUT/<program>.ktap, that of this run to OUT/run.ktap, KUnit's to OUT/kunit/.
+# Loads the modules, runs the selftests, each program with a limit of time, and looks after each
+# for what it may have left behind. KTAP of each program goes to OUT/<program>.ktap, that of this
+# run to OUT/run.ktap, KUnit's to OUT/kunit/.
 # Needs root, and a machine that one can afford to lose: modules under test run in its kernel.
 
 set -u
@@ -23,7 +24,8 @@ usage: run.sh --ko DIR [--out DIR] [--load-only | PROGRAM[:TEST,TEST...]...]
   --load-only  no test program; KUnit's tests run when the modules are loaded
 
 PROGRAM is a name from the file "suites" (default: all), TEST one that the program lists with -l.
-The tests over two real NICs use the two virtio-net devices, if there are two, or what WREN_PHYS_A and WREN_PHYS_B name:
+The tests over two real NICs use the two virtio-net devices, if there are two, or what
+WREN_PHYS_A and WREN_PHYS_B name:
 "<file of a network namespace>:<device>", joined by a cable.
 END_OF_USAGE
 }
@@ -69,7 +71,7 @@ suite_of() {
 
 PATH=$PATH:/usr/sbin:/sbin
 debugfs=/sys/kernel/debug
-mountpoint -q $debugfs || mount -t debugfs debugfs $debugfs
+mountpoint -q $debugfs || mount -t debugfs none $debugfs
 debug_kernel() {
 	[[ -e /proc/lockdep ]]
 }
@@ -135,7 +137,8 @@ find_nics() {
 	[[ -z ${WREN_PHYS_A:-} ]] || return
 	local nic nics=() ends=(a b) i
 	for nic in /sys/class/net/*; do
-		[[ $(readlink "$nic/device/driver") != */virtio_net ]] || nics+=("$(basename "$nic")")
+		[[ $(readlink "$nic/device/driver") != */virtio_net ]] ||
+			nics+=("$(basename "$nic")")
 	done
 	[[ ${#nics[@]} -ge 2 ]] || return
 	for i in 0 1; do
@@ -144,7 +147,8 @@ find_nics() {
 		ip netns exec "wren-phys-${ends[i]}" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 		ip -n "wren-phys-${ends[i]}" link set "${nics[i]}" up
 	done
-	export WREN_PHYS_A=/run/netns/wren-phys-a:${nics[0]} WREN_PHYS_B=/run/netns/wren-phys-b:${nics[1]}
+	export WREN_PHYS_A=/run/netns/wren-phys-a:${nics[0]}
+	export WREN_PHYS_B=/run/netns/wren-phys-b:${nics[1]}
 }
 
 references() {

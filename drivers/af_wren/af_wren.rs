@@ -44,7 +44,7 @@ module! {
     params: {
         family: i32 {
             default: 18,
-            description: "Address family number to take: one that nothing else has (default 18, AF_ASH)",
+            description: "Number of the address family: one that is free (default 18, AF_ASH)",
         },
         ethertype: u16 {
             default: 0x88b5,

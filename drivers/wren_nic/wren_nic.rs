@@ -25,7 +25,7 @@ module! {
     type: WrenNic,
     name: "wren_nic",
     authors: ["The wren authors"],
-    description: "Virtual NIC pair whose packets stay charged to the sender until the wire has them",
+    description: "Virtual NIC pair: packets stay charged to the sender until the wire has them",
     license: "GPL",
     alias: ["rtnl-link-wren"],
 }

@@ -59,6 +59,7 @@ __knet_helper void knet_helper_dev_core_stats_rx_dropped_inc(struct net_device *
 __knet_helper void knet_helper_netif_tx_stop_queue_mb(struct netdev_queue *txq)
 {
 	netif_tx_stop_queue(txq);
+	/* Pairs with the one in netdev_txq_completed_mb(). */
 	smp_mb__after_atomic();
 }
 

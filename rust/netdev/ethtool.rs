@@ -71,8 +71,8 @@ impl<T: Operations> Adapter<T> {
         ops
     }
 
-    /// Each queue of the device, in the order in which its statistics stand, with their names. It is
-    /// the same at each call, so buffers that were made for one call fit the next.
+    /// Each queue of the device, in the order in which its statistics stand, with their names. It
+    /// is the same at each call, so buffers that were made for one call fit the next.
     fn each(dev: &Device<T>) -> impl Iterator<Item = (Direction, usize, &'static [&'static CStr])> {
         let tx = (0..dev.num_tx_queues()).map(|queue| (Direction::Tx, queue, T::TX_STATS));
         let rx = (0..dev.private().rx_lanes).map(|queue| (Direction::Rx, queue, T::RX_STATS));

@@ -7,8 +7,8 @@
 //!
 //! The order of a transmit function is that of
 //! [`Documentation/networking/driver.rst`](srctree/Documentation/networking/driver.rst):
-//! time stamp, [`TxState::sent`], put the packet into the ring, [`TxState::maybe_stop`], and ring the
-//! doorbell if [`TxState::doorbell`] says so. The order of a completion is: take packets out of the
+//! time stamp, [`TxState::sent`], put the packet into the ring, [`TxState::maybe_stop`], and ring
+//! the doorbell if [`TxState::doorbell`] says so. The order of a completion is: take packets out of the
 //! ring, then [`Completion::completed_wake`] once.
 
 use super::NetDevice;

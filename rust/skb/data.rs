@@ -237,8 +237,8 @@ impl SkBuff {
     #[inline]
     pub fn push_data(&mut self, bytes: &[u8]) -> Result {
         let data = self.extend(bytes.len())?;
-        // SAFETY: `extend` found that many bytes at `data`; a packet that is borrowed mutably cannot
-        // be where `bytes` are.
+        // SAFETY: `extend` found that many bytes at `data`; a packet that is borrowed mutably
+        // cannot be where `bytes` are.
         unsafe { data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         Ok(())
     }

@@ -119,8 +119,8 @@ impl SkBuff {
         unsafe { bindings::skb_tx_timestamp(self.as_ptr()) };
     }
 
-    /// Lets conntrack forget the packet: `nf_reset_ct`. A device that keeps packets for long has to,
-    /// or conntrack cannot be unloaded meanwhile.
+    /// Lets conntrack forget the packet: `nf_reset_ct`. A device that keeps packets for long has
+    /// to, or conntrack cannot be unloaded meanwhile.
     #[inline]
     pub fn nf_reset_ct(&mut self) {
         // Without conntrack there is no such field.
@@ -168,8 +168,8 @@ impl SkBuff {
                 .__bindgen_anon_1
                 .__bindgen_anon_1
                 .dev = from.as_ptr();
-            // `skb_record_rx_queue`: 0 means that none was recorded. What is there is the queue that
-            // the sender chose, which `to` may not have.
+            // `skb_record_rx_queue`: 0 means that none was recorded. What is there is the queue
+            // that the sender chose, which `to` may not have.
             (*raw).queue_mapping = if u32::from(rx_queue) < (*to.as_ptr()).real_num_rx_queues {
                 rx_queue + 1
             } else {

@@ -243,8 +243,8 @@ impl<F: Family> Registration<F> {
 impl<F: Family> PinnedDrop for Registration<F> {
     fn drop(self: Pin<&mut Self>) {
         let protocol = self.protocol;
-        // SAFETY: It is registered by the type invariant. The module is going, so no socket is left;
-        // the barrier waits for those that RCU is still freeing.
+        // SAFETY: It is registered by the type invariant. The module is going, so no socket is
+        // left; the barrier waits for those that RCU is still freeing.
         unsafe {
             bindings::sock_unregister(self.family);
             bindings::rcu_barrier();

@@ -19,7 +19,7 @@ check_make() {
 		${PIP_INDEX_URL:+"PIP_INDEX_URL=$PIP_INDEX_URL"})
 	"${run[@]}" python3 -m venv /lab/check
 	"${run[@]}" /lab/check/bin/pip install "ruff==$ruff_version" ||
-		fail "pip could not install ruff $ruff_version, which \"make check\" needs and nothing" \
-			"else. The log says why."
+		fail "pip could not install ruff $ruff_version, which \"make check\" needs and" \
+			"nothing else. The log says why."
 	printf 'ruff=%s\n' "$ruff_version" >>"$work/info"
 }

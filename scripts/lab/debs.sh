@@ -37,15 +37,17 @@ debs_newest() {
 	local p source=linux-source-$series
 	version=$(versions_of "$source" | sort -V | tail -1)
 	[[ -n $version ]] || fail "$mirror has no package $source in $suite-backports: Debian has" \
-		"moved on. Sources there: $(lab_apt apt-cache pkgnames linux-source- | sort -V | xargs)."
+		"moved on. Sources there:" \
+		"$(lab_apt apt-cache pkgnames linux-source- | sort -V | xargs)."
 	# "7.3.4+deb13-amd64", the newest of the binary packages with the source's version.
 	release=
 	for p in $(lab_apt apt-cache pkgnames "linux-headers-$series." | grep -E '[0-9]-amd64$' |
 		sort -V); do
 		! versions_of "$p" | grep -qxF "$version" || release=${p#linux-headers-}
 	done
-	[[ -n $release ]] || fail "$mirror has $source $version, but no linux-headers-$series.*-amd64" \
-		"of that version (a mirror in the middle of an update?)." \
+	[[ -n $release ]] || fail "$mirror has $source $version, but no" \
+		"linux-headers-$series.*-amd64 of that version (a mirror in the middle of an" \
+		"update?)." \
 		"Try again later or name another WREN_MIRROR."
 	printf 'newest kernel of the series: %s, release %s\n' "$version" "$release" >&2
 }

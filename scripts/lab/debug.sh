@@ -22,8 +22,9 @@ debug_make() {
 	while read -r line; do
 		grep -qxF "$line" "$work/tree/.config" || lost+=" $line"
 	done < <(grep '^CONFIG' "$work/tree/fragment.config")
-	[[ -z $lost ]] || fail "Lines of scripts/lab/debug.config that the kernel's configuration did" \
-		"not take (a dependency is missing, or the option has another name now):$lost"
+	[[ -z $lost ]] || fail "Lines of scripts/lab/debug.config that the kernel's" \
+		"configuration did not take (a dependency is missing, or the option has another" \
+		"name now):$lost"
 	"${run[@]}" -j"$(nproc)" vmlinux modules
 	release=$(<"$work/tree/include/config/kernel.release")
 	lab_chroot --bind "$source" /lab/source --bind "$work/tree" /lab/debug \

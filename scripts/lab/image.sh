@@ -18,5 +18,6 @@ image_make() {
 	local work=$1
 	mkdir "$work/tree"
 	lab_chroot --bind "$(step_path root)/tree" /lab/work --bind-rw "$work/tree" /lab/image -- \
-		mkfs.erofs --quiet --preserve-mtime --exclude-regex="$image_without" /lab/image/root.erofs /lab/work
+		mkfs.erofs --quiet --preserve-mtime --exclude-regex="$image_without" \
+		/lab/image/root.erofs /lab/work
 }

@@ -43,8 +43,8 @@ lab_versions() {
 	local debs
 	if step_done debs; then
 		debs=$(step_path debs)
-		printf 'kernel       %s (Debian package version %s)\n' "$(info_of "$debs" release)" \
-			"$(info_of "$debs" version)"
+		printf 'kernel       %s (Debian package version %s)\n' \
+			"$(info_of "$debs" release)" "$(info_of "$debs" version)"
 	fi
 	printf 'mirror       %s\n' "$(info_of "$(step_path root)" mirror)"
 	lab_chroot -- sh -s <<'END'

@@ -41,8 +41,9 @@ carries_suite() {
 find_mirror() {
 	local work=$1 uri candidates tried=
 	if [[ -n ${WREN_MIRROR:-} ]]; then
-		carries_suite "$WREN_MIRROR" "$work" || fail "WREN_MIRROR=$WREN_MIRROR is not a Debian" \
-			"mirror that carries $suite, or it cannot be reached."
+		carries_suite "$WREN_MIRROR" "$work" ||
+			fail "WREN_MIRROR=$WREN_MIRROR is not a Debian mirror that carries" \
+				"$suite, or it cannot be reached."
 		printf '%s\n' "${WREN_MIRROR%/}"
 		return
 	fi
@@ -58,7 +59,8 @@ find_mirror() {
 		tried+=" $uri"
 	done <<<"$candidates"
 	fail "No Debian mirror with $suite could be reached by this machine's apt configuration" \
-		"(tried:${tried:- none}). Name one: WREN_MIRROR=<address of a Debian mirror> make lab"
+		"(tried:${tried:- none}). Name one:" \
+		"WREN_MIRROR=<address of a Debian mirror> make lab"
 }
 
 # The lab's apt sources; $1: the mirror.

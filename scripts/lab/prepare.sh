@@ -60,13 +60,13 @@ install_packages() {
 		tail -n 20 "$log" | sed 's/^/  | /' >&2
 		die "apt-get could not install $*; full log: $log"
 	}
-	[[ -z $(missing_packages) ]] || die "$* were installed, but these are still missing or too" \
-		"old for $suite: $(missing_packages | xargs)"
+	[[ -z $(missing_packages) ]] || die "$* were installed, but these are still missing or" \
+		"too old for $suite: $(missing_packages | xargs)"
 }
 
 check_user_namespace() {
 	local answer
 	answer=$(unshare --user --map-root-user --map-auto --mount true 2>&1) ||
-		die "without root the lab needs user namespaces, and a range of ids for $(id -un) in" \
-			"/etc/subuid and /etc/subgid; unshare says: $answer"
+		die "without root the lab needs user namespaces, and a range of ids for $(id -un)" \
+			"in /etc/subuid and /etc/subgid; unshare says: $answer"
 }

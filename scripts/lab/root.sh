@@ -18,7 +18,8 @@ root_make() {
 	# The host's proxy, if it has one, is not known inside.
 	proxy=$(apt-config dump --format '%f "%v";%n' Acquire::http::Proxy Acquire::https::Proxy)
 	# shellcheck disable=SC2016 # the hook's argument
-	LAB_HOOK=$lab_dir/root-hook as_root mmdebstrap --mode=root --variant=apt --format=directory \
+	LAB_HOOK=$lab_dir/root-hook as_root mmdebstrap --mode=root --variant=apt \
+		--format=directory \
 		--architectures=amd64 \
 		--include="$(package_list | paste -sd,)" \
 		--dpkgopt=force-unsafe-io \

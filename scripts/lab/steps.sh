@@ -110,7 +110,8 @@ start_step() {
 		say "$name: ${about[$name]} ... $(last_time "$name")"
 		# A process group of its own: it can be stopped with all that it started.
 		set -m
-		run_recipe "$name" "$path" "${job_work[$name]}" >"$(step_log "$name")" 2>&1 </dev/null &
+		run_recipe "$name" "$path" "${job_work[$name]}" \
+			>"$(step_log "$name")" 2>&1 </dev/null &
 		job_pid[$name]=$!
 		set +m
 	fi

@@ -28,9 +28,10 @@ stock_make() {
 		make -C /lab/source O=/lab/stock "${args[@]}")
 	"${run[@]}" olddefconfig
 	diff -u "$headers/.config" "$work/tree/.config" ||
-		fail "Debian's kernel $release was configured with other tools than $suite has now (the" \
-			"differences are in the log): modules built here would not fit it. Wait for Debian" \
-			"to rebuild it; the debug kernel (make lab-debug) does not depend on that."
+		fail "Debian's kernel $release was configured with other tools than $suite has" \
+			"now (the differences are in the log): modules built here would not fit" \
+			"it. Wait for Debian to rebuild it; the debug kernel (make lab-debug)" \
+			"does not depend on that."
 	"${run[@]}" -j"$(nproc)" prepare modules_prepare
 	# modpost and the BTF of modules want what only a whole build leaves; Debian ships both.
 	cp "$headers/Module.symvers" "$headers/vmlinux" "$work/tree/"

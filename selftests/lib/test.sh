@@ -1,8 +1,8 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
 #
-# What the shell tests share: each function test_<name> is a test. It runs in a shell of its own with "set -e": a command
-# that fails, fails the test. KTAP is printed by the kernel's helpers.
+# What the shell tests share: each function test_<name> is a test. It runs in a shell of its own
+# with "set -e": a command that fails, fails the test. KTAP is printed by the kernel's helpers.
 
 lib_dir=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck source=/dev/null

@@ -14,19 +14,21 @@ iperf_listens() {
 iperf() {
 	at_b iperf3 -s -1 >/dev/null 2>&1 &
 	eventually iperf_listens
-	result=$(at_a timeout 60 iperf3 -c 192.0.2.2 -J "$@") || fail "iperf3: $(jq -r .error <<<"$result")"
+	result=$(at_a timeout 60 iperf3 -c 192.0.2.2 -J "$@") ||
+		fail "iperf3: $(jq -r .error <<<"$result")"
 	wait
 }
 
 # check JQ-EXPRESSION: must be true of the result
 check() {
-	jq -e "$1" <<<"$result" >/dev/null || fail "not true: $1" "$(jq -c '.end | del(.streams)' <<<"$result")"
+	jq -e "$1" <<<"$result" >/dev/null ||
+		fail "not true: $1" "$(jq -c '.end | del(.streams)' <<<"$result")"
 }
 
 # Nothing may be in flight on any queue of a device that has nothing to do.
 idle() {
-	local inflight
-	for inflight in $("at_$1" sh -c "cat /sys/class/net/wren-$1/queues/tx-*/byte_queue_limits/inflight"); do
+	local inflight limits="byte_queue_limits/inflight"
+	for inflight in $("at_$1" sh -c "cat /sys/class/net/wren-$1/queues/tx-*/$limits"); do
 		((inflight == 0)) || return
 	done
 }

@@ -235,7 +235,8 @@ impl<'a, T: Kind> NewDevice<'a, T> {
     }
 
     /// Gives the device its private data, and the data of each transmit queue. `rx_lanes` is the
-    /// number of lanes that it has [receive statistics](crate::netdev::ethtool::Operations::RX_STATS) for.
+    /// number of lanes that it has receive statistics for, see
+    /// [`RX_STATS`](crate::netdev::ethtool::Operations::RX_STATS).
     ///
     /// # Errors
     ///
