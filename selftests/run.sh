@@ -72,13 +72,12 @@ suite_of() {
 PATH=$PATH:/usr/sbin:/sbin
 debugfs=/sys/kernel/debug
 mountpoint -q $debugfs || mount -t debugfs none $debugfs
-debug_kernel() {
-	[[ -e /proc/lockdep ]]
-}
+this_kernel=stock
+[[ ! -e /proc/lockdep ]] || this_kernel=debug
 
 if [[ ${#plan[@]} -eq 0 && -z $load_only ]]; then
 	while read -r program kernels _; do
-		[[ $kernels = all ]] || debug_kernel || continue
+		[[ $kernels = all || $kernels = "$this_kernel" ]] || continue
 		plan+=("$program")
 	done < <(awk '!/^#/ && NF' "$here/suites")
 fi
@@ -144,7 +143,7 @@ find_nics() {
 	for i in 0 1; do
 		ip netns add "wren-phys-${ends[i]}"
 		ip link set "${nics[i]}" netns "wren-phys-${ends[i]}"
-		ip netns exec "wren-phys-${ends[i]}" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+		ip netns exec "wren-phys-${ends[i]}" sysctl -eqw net.ipv6.conf.all.disable_ipv6=1
 		ip -n "wren-phys-${ends[i]}" link set "${nics[i]}" up
 	done
 	export WREN_PHYS_A=/run/netns/wren-phys-a:${nics[0]}

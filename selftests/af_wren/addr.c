@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 
 #include "../lib/harness.h"
 
@@ -274,24 +273,6 @@ TEST_F(addr, port_zero_is_ephemeral)
 		EXPECT_NE(last, port);
 		last = port;
 	}
-}
-
-/* All ephemeral ports of a device taken: EADDRINUSE, no endless search. */
-TEST_F(addr, ephemeral_ports_run_out)
-{
-	struct rlimit limit = { 20000, 20000 };
-	int fd, ret = 0, count;
-
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-	for (count = 0; count <= 65536 - EPHEMERAL_MIN; count++) {
-		fd = wren_socket(0);
-		ASSERT_LE(0, fd);
-		ret = wren_bind(fd, self->link.a.index, 0);
-		if (ret)
-			break;
-	}
-	EXPECT_EQ(-EADDRINUSE, ret);
-	EXPECT_EQ(65536 - EPHEMERAL_MIN, count);
 }
 
 TEST_F(addr, send_needs_address)

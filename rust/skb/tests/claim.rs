@@ -124,10 +124,12 @@ mod tests {
         let sock = counting_sock()?;
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
-        crate::bh::disabled(|| {
+        // A failed assertion sleeps, so it must not be made with BH disabled.
+        let after = crate::bh::disabled(|| {
             skb.napi_consume(64);
-            assert_eq!((sock.w(), ws()), (1, 1));
+            (sock.w(), ws())
         });
+        assert_eq!(after, (1, 1));
         Ok(())
     }
 
