@@ -310,6 +310,42 @@ TEST_F(addr, send_rejects_address)
 	EXPECT_EQ(1, wren_sendto(self->fd, "x", 1, 0, &to));
 }
 
+TEST_F(addr, send_rejects_port_zero)
+{
+	struct sockaddr_wren to = wren_addr(self->link.a.index, 0,
+					    self->link.b.mac);
+
+	EXPECT_EQ(-EINVAL, wren_sendto(self->fd, "x", 1, 0, &to));
+}
+
+/* No control message is understood, and one that is ignored would be worse. */
+TEST_F(addr, send_rejects_control_messages)
+{
+	struct sockaddr_wren to = wren_addr(self->link.a.index, PORT,
+					    self->link.b.mac);
+	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {
+		.head = {
+			.cmsg_len = CMSG_LEN(sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SO_MARK,
+		},
+	};
+	struct msghdr msg = {
+		.msg_name = &to, .msg_namelen = sizeof(to),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	EXPECT_EQ(-1, sendmsg(self->fd, &msg, 0));
+	EXPECT_EQ(EINVAL, errno);
+	msg.msg_controllen = 0;
+	EXPECT_EQ(1, sendmsg(self->fd, &msg, 0));
+}
+
 TEST_F(addr, send_needs_device)
 {
 	struct sockaddr_wren to = wren_addr(0, PORT, self->link.b.mac);

@@ -131,4 +131,28 @@ test_tcp_both_ways() {
 	no_errors
 }
 
+# pktgen keeps a reference to each packet unless it is told not to: the device gets clones.
+test_pktgen_shares_packets() {
+	local count=2000 mac before
+	modprobe -q pktgen || skip "no pktgen"
+	start_pair
+	mac=$(at_b cat /sys/class/net/wren-b/address)
+	before=$(at_b cat /sys/class/net/wren-b/statistics/rx_packets)
+	at_a sh -c "
+		echo 'add_device wren-a' >/proc/net/pktgen/kpktgend_0
+		echo 'count $count' >/proc/net/pktgen/wren-a
+		echo 'pkt_size 60' >/proc/net/pktgen/wren-a
+		echo 'dst_mac $mac' >/proc/net/pktgen/wren-a
+		echo 'dst 192.0.2.2' >/proc/net/pktgen/wren-a
+		echo start >/proc/net/pktgen/pgctrl
+		grep -q 'Result: OK' /proc/net/pktgen/wren-a"
+	arrived() {
+		local now
+		now=$(at_b cat /sys/class/net/wren-b/statistics/rx_packets)
+		((now - before >= count))
+	}
+	eventually arrived
+	no_errors
+}
+
 run_tests "$@"
