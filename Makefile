@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# What a person types. The modules themselves are described in Kbuild, which the kernel's build system reads.
+# What a person types. The modules themselves are described in Kbuild, which the kernel's build
+# system reads.
 
 LAB   := scripts/lab/lab
 ENTER := scripts/lab/enter
@@ -32,7 +33,7 @@ help:
 	@echo '  make lab             make all of it; other targets make what they need'
 	@echo '  make lab-info        versions, sizes, times'
 	@echo '  make lab-shell       a shell inside the toolchain'
-	@echo '  make lab-clean       remove it        [OLD=1: only what this checkout does not use]'
+	@echo '  make lab-clean       remove it     [OLD=1: only what this checkout does not use]'
 	@echo '  make rust-analyzer   write rust-project.json for the editor'
 	@echo
 	@echo 'V=1 shows the commands of a build.'
