@@ -54,7 +54,6 @@ lab_versions() {
 	printf 'gcc          %s\n' "$(first gcc --version)"
 	printf 'clang        %s\n' "$(first clang --version)"
 	printf 'qemu         %s\n' "$(first qemu-system-x86_64 --version)"
-	printf 'virtme-ng    %s\n' "$(dpkg-query -W -f '${Version}' virtme-ng)"
 	printf 'bpftrace     %s\n' "$(first bpftrace --version)"
 END
 }

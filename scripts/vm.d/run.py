@@ -6,6 +6,8 @@ Runs inside the lab; scripts/vm calls it. /out is the log directory, shared with
 """
 
 import argparse
+import contextlib
+import fcntl
 import os
 import pathlib
 import secrets
@@ -15,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 
 import gate
@@ -44,7 +47,9 @@ def say(text):
 
 def qemu_command(args, line_fd, nonce):
     kernel, extra = KERNELS[args.kernel]
-    append = [COMMON, extra, f"wren.nonce={nonce}", f"wren.limit={max(args.timeout - 20, 5)}"]
+    append = [COMMON, extra, f"wren.nonce={nonce}"]
+    if args.timeout:
+        append.append(f"wren.limit={max(args.timeout - 20, 5)}")
     if not args.kmemleak:
         append.append("wren.kmemleak=off")
     command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-name", "wren"]
@@ -65,6 +70,10 @@ def qemu_command(args, line_fd, nonce):
     command += ["-chardev", f"socket,id=line,fd={line_fd}"]
     command += ["-device", "virtio-serial-pci,max_ports=2"]
     command += ["-device", "virtserialport,chardev=line,name=wren.line"]
+    if args.terminal:
+        # Ctrl-C is the guest's; Ctrl-A is the way to QEMU.
+        command += ["-chardev", "stdio,id=terminal,mux=on,signal=off"]
+        command += ["-device", "virtconsole,chardev=terminal"]
     disk = "driver=raw,node-name=root,read-only=on,file.driver=file,file.filename="
     command += ["-blockdev", f"{disk}/lab/image/root.erofs"]
     command += ["-device", "virtio-blk-pci,drive=root"]
@@ -141,8 +150,8 @@ class Run:
         with (OUT / "output.log").open("wb") as output, (OUT / "qemu.log").open("wb") as log:
             qemu = subprocess.Popen(
                 qemu_command(self.args, theirs.fileno(), nonce),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdin=None if self.args.terminal else subprocess.DEVNULL,
+                stdout=None if self.args.terminal else log,
                 stderr=log,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -156,11 +165,12 @@ class Run:
                 ours.close()
 
     def listen(self, sock, line):
-        deadline = self.started + self.args.timeout
+        deadline = self.started + (self.args.timeout or float("inf"))
         with selectors.DefaultSelector() as selector:
             selector.register(sock, selectors.EVENT_READ)
             while self.reached != "end":
-                if not selector.select(max(0, deadline - time.monotonic())):
+                left = max(0, deadline - time.monotonic()) if self.args.timeout else None
+                if not selector.select(left):
                     self.limit_reached = True
                     break
                 try:
@@ -204,6 +214,18 @@ def tail(path, lines=15):
         print(f"  | {row}", file=sys.stderr)
 
 
+class Terminal:
+    """Puts the terminal back as it was: a QEMU that is killed leaves it raw."""
+
+    def __enter__(self):
+        self.settings = termios.tcgetattr(0)
+        self.flags = fcntl.fcntl(0, fcntl.F_GETFL)
+
+    def __exit__(self, *_):
+        termios.tcsetattr(0, termios.TCSADRAIN, self.settings)
+        fcntl.fcntl(0, fcntl.F_SETFL, self.flags)
+
+
 def give_to_owner():
     """Logs that root wrote belong to who has the checkout."""
     owner = os.stat("/wren")
@@ -237,11 +259,12 @@ def verdict(run):
         tail(OUT / "console.log")
         say(f"logs are in {where}")
         return VM_FAILED
-    return run.status
+    # What somebody typed last is no failure.
+    return 0 if run.args.terminal else run.status
 
 
-def add_machine_arguments(parser):
-    """What scripts/vm says about the machine."""
+def parse_arguments():
+    parser = argparse.ArgumentParser()
     parser.add_argument("--kernel", choices=KERNELS, required=True)
     parser.add_argument("--accel", choices=["kvm", "tcg"], required=True)
     parser.add_argument("--cpus", type=int, required=True)
@@ -250,11 +273,8 @@ def add_machine_arguments(parser):
     parser.add_argument("--no-kmemleak", dest="kmemleak", action="store_false")
     parser.add_argument("--qemu-opts", default="")
 
-
-def parse_arguments():
-    parser = argparse.ArgumentParser()
-    add_machine_arguments(parser)
-    parser.add_argument("--timeout", type=int, required=True)
+    parser.add_argument("--timeout", type=int, required=True, help="in seconds; 0: none")
+    parser.add_argument("--terminal", action="store_true", help="standard input and output too")
     parser.add_argument("--log", required=True, help="what the host calls /out")
     return parser.parse_args()
 
@@ -269,7 +289,8 @@ def main():
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     run = Run(args)
     try:
-        run.run()
+        with Terminal() if args.terminal else contextlib.nullcontext():
+            run.run()
     except KeyboardInterrupt:
         say("interrupted")
         return 130
