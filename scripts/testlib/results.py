@@ -13,6 +13,9 @@ from pathlib import Path
 
 from .programs import BUILT, TestError, wanted
 
+# The suite that is about the run itself.
+RUN = "run"
+
 
 def parser():
     """The kernel's KTAP parser, which was put beside the selftests when they were built."""
@@ -139,7 +142,7 @@ def machine_suite(machine):
     """The run as a whole: what run.sh checked, and what scripts/vm says about the kernel's log."""
     path = machine.out / "run.ktap"
     log = machine.directory / "vm.log"
-    suite = Suite(machine.kernel, "run", log, machine.seconds)
+    suite = Suite(machine.kernel, RUN, log, machine.seconds)
     suite.cases = read_ktap(path) if path.exists() else []
     checks_failed = suite.count("failed")
     expected = len(machine.programs) + 2
