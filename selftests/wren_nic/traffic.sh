@@ -131,6 +131,28 @@ test_tcp_both_ways() {
 	no_errors
 }
 
+# What TCP sends is a clone of what it keeps to send again, and the peer merges what it receives. A
+# merge that touched the data of the original would show in what is sent again.
+test_tcp_with_loss() {
+	local dir lost listener
+	modprobe -q sch_netem || skip "no netem"
+	start_pair
+	at_a tc qdisc replace dev wren-a root netem limit 10000 loss 3%
+	dir=$(mktemp -d)
+	head -c 3M /dev/urandom >"$dir/sent"
+	at_b timeout 100 socat -u TCP4-LISTEN:5202 "CREATE:$dir/received" &
+	listener=$!
+	listens() { at_b ss -Hltn 'sport = :5202' | grep -q .; }
+	eventually listens
+	at_a timeout 100 socat -u "OPEN:$dir/sent" TCP4:192.0.2.2:5202
+	wait "$listener"
+	cmp "$dir/sent" "$dir/received" || fail "what arrived is not what was sent"
+	lost=$(at_a tc -j -s qdisc show dev wren-a | jq '.[0].drops')
+	((lost > 0)) || fail "nothing was lost"
+	rm -r "$dir"
+	no_errors
+}
+
 # pktgen keeps a reference to each packet unless it is told not to: the device gets clones.
 test_pktgen_shares_packets() {
 	local count=2000 mac before
