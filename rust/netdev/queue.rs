@@ -6,9 +6,9 @@
 //! [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 //!
 //! The order of a transmit function is that of
-//! [`Documentation/networking/driver.rst`](srctree/Documentation/networking/driver.rst):
-//! time stamp, [`TxState::sent`], put the packet into the ring, [`TxState::maybe_stop`], and ring
-//! the doorbell if [`TxState::doorbell`] says so. The order of a completion is: take packets out of the
+//! [`Documentation/networking/driver.rst`](srctree/Documentation/networking/driver.rst): time
+//! stamp, [`TxState::sent`], put the packet into the ring, [`TxState::maybe_stop`], and ring the
+//! doorbell if [`TxState::doorbell`] says so. The order of a completion is: take packets out of the
 //! ring, then [`Completion::completed_wake`] once.
 
 use super::NetDevice;

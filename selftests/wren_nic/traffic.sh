@@ -6,14 +6,20 @@
 # shellcheck source=/dev/null
 source "$(dirname "$(readlink -f "$0")")/../lib/test.sh"
 
-iperf_listens() {
-	at_b ss -Hltn 'sport = :5201' | grep -q .
+# listens PORT: somebody does at b
+listens() {
+	at_b ss -Hltn "sport = :$1" | grep -q .
+}
+
+# arrived COUNT: b has got so many packets
+arrived() {
+	(($(at_b cat /sys/class/net/wren-b/statistics/rx_packets) >= $1))
 }
 
 # iperf ARGUMENT...: from a to b; the JSON of the client is left in the variable "result"
 iperf() {
 	at_b iperf3 -s -1 >/dev/null 2>&1 &
-	eventually iperf_listens
+	eventually listens 5201
 	result=$(at_a timeout 60 iperf3 -c 192.0.2.2 -J "$@") ||
 		fail "iperf3: $(jq -r .error <<<"$result")"
 	wait
@@ -142,8 +148,7 @@ test_tcp_with_loss() {
 	head -c 3M /dev/urandom >"$dir/sent"
 	at_b timeout 100 socat -u TCP4-LISTEN:5202 "CREATE:$dir/received" &
 	listener=$!
-	listens() { at_b ss -Hltn 'sport = :5202' | grep -q .; }
-	eventually listens
+	eventually listens 5202
 	at_a timeout 100 socat -u "OPEN:$dir/sent" TCP4:192.0.2.2:5202
 	wait "$listener"
 	cmp "$dir/sent" "$dir/received" || fail "what arrived is not what was sent"
@@ -168,12 +173,7 @@ test_pktgen_shares_packets() {
 		echo 'dst 192.0.2.2' >/proc/net/pktgen/wren-a
 		echo start >/proc/net/pktgen/pgctrl
 		grep -q 'Result: OK' /proc/net/pktgen/wren-a"
-	arrived() {
-		local now
-		now=$(at_b cat /sys/class/net/wren-b/statistics/rx_packets)
-		((now - before >= count))
-	}
-	eventually arrived
+	eventually arrived $((before + count))
 	no_errors
 }
 
