@@ -49,6 +49,7 @@ mod data;
 mod dispose;
 mod meta;
 mod reason;
+mod state;
 mod xmit;
 
 #[cfg(CONFIG_KUNIT)]
@@ -61,13 +62,22 @@ pub use self::{
         RxSkBuff,
         TxMeta, //
     },
-    reason::DropReason, //
+    reason::DropReason,
+    state::{
+        Cloned,
+        Failed,
+        HeaderPrivate,
+        HeaderWritable,
+        Private,
+        State, //
+    }, //
 };
 
 pub(crate) use self::dispose::IMPLICIT_DROPS;
 
 use crate::bindings;
 use core::{
+    marker::PhantomData,
     mem::ManuallyDrop,
     ops::Deref,
     ptr::NonNull, //
@@ -107,22 +117,24 @@ impl Skb {
 
 /// A packet and the only reference to it.
 ///
-/// See the [module page](self) for how it ends.
+/// `S` says what of it may be written, see [`State`]: a packet that was just allocated is
+/// [`Private`], one that came from the stack is [`Cloned`]. The [module page](self) tells how it
+/// ends.
 ///
 /// # Invariants
 ///
 /// The pointer is to a valid `struct sk_buff` with `users == 1`, and that reference belongs to this
-/// value. The packet is on no list.
+/// value. The packet is on no list. What the state `S` promises holds.
 #[repr(transparent)]
-pub struct SkBuff(NonNull<bindings::sk_buff>);
+pub struct SkBuff<S: State = Private>(NonNull<bindings::sk_buff>, PhantomData<S>);
 
 // SAFETY: A packet is not bound to a thread or a CPU: the stack itself hands packets between them.
-unsafe impl Send for SkBuff {}
+unsafe impl<S: State> Send for SkBuff<S> {}
 
 // SAFETY: What `&SkBuff` can do is read.
-unsafe impl Sync for SkBuff {}
+unsafe impl<S: State> Sync for SkBuff<S> {}
 
-impl SkBuff {
+impl<S: State> SkBuff<S> {
     /// Takes over a packet from C.
     ///
     /// # Safety
@@ -131,7 +143,7 @@ impl SkBuff {
     #[inline(always)]
     pub unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: That is what the caller promises.
-        Self(ptr)
+        Self(ptr, PhantomData)
     }
 
     /// Hands the packet, and with it the duty to free it, to C.
@@ -141,7 +153,7 @@ impl SkBuff {
     }
 }
 
-impl Deref for SkBuff {
+impl<S: State> Deref for SkBuff<S> {
     type Target = Skb;
 
     #[inline(always)]

@@ -53,7 +53,8 @@ use crate::{
     skb::{
         DropReason,
         SharedSkBuff,
-        SkBuff, //
+        SkBuff,
+        State, //
     },
 };
 use core::{
@@ -174,7 +175,7 @@ impl Sock {
     /// socket filter does not want it.
     ///
     /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
-    pub fn queue_rcv_skb(&self, skb: SkBuff) -> Result<(), (SkBuff, DropReason)> {
+    pub fn queue_rcv_skb<S: State>(&self, skb: SkBuff<S>) -> Result<(), (SkBuff<S>, DropReason)> {
         let skb = skb.into_raw();
         // SAFETY: The socket and the packet are valid. On success the queue has the reference, on
         // failure it is still ours.

@@ -24,6 +24,7 @@ use knet::{
         PacketHandler, //
     },
     skb::{
+        Cloned,
         DropReason,
         SkBuff, //
     },
@@ -47,7 +48,7 @@ impl Handler {
 
 /// Checks a frame and cuts off what is behind the payload. Returns its header.
 #[inline]
-fn check(skb: &mut SkBuff) -> Result<Header, DropReason> {
+fn check(skb: &mut SkBuff<Cloned>) -> Result<Header, DropReason> {
     if skb.is_for_other_host() {
         return Err(DropReason::OTHERHOST);
     }
@@ -63,7 +64,7 @@ fn check(skb: &mut SkBuff) -> Result<Header, DropReason> {
 }
 
 impl PacketHandler for Handler {
-    fn receive(&self, mut skb: SkBuff, dev: &NetDevice) {
+    fn receive(&self, mut skb: SkBuff<Cloned>, dev: &NetDevice) {
         let header = match check(&mut skb) {
             Ok(header) => header,
             Err(reason) => return skb.drop_with(reason),

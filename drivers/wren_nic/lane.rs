@@ -38,6 +38,7 @@ use knet::{
         Producer, //
     },
     skb::{
+        Cloned,
         DropReason,
         SkBuff, //
     },
@@ -146,13 +147,17 @@ impl Lane {
 
 /// The transmitting end: what a port keeps for a transmit queue.
 pub(crate) struct Sender {
-    ring: Producer<SkBuff>,
+    ring: Producer<SkBuff<Cloned>>,
     lane: Arc<Lane>,
 }
 
 /// Puts a packet into the ring of its queue.
 #[inline(always)]
-pub(crate) fn transmit(link: &Link, mut queue: TxQueue<'_, Sender>, mut skb: SkBuff) -> Xmit {
+pub(crate) fn transmit(
+    link: &Link,
+    mut queue: TxQueue<'_, Sender>,
+    mut skb: SkBuff<Cloned>,
+) -> Xmit {
     let Sender { ring, lane } = queue.data;
     let stats = &*lane.stats;
     if !link.is_up() {
@@ -189,7 +194,7 @@ struct Receiver {
     /// The end that transmits into this ring.
     side: Side,
     index: u16,
-    ring: Consumer<SkBuff>,
+    ring: Consumer<SkBuff<Cloned>>,
     pace: LanePace,
     stats: Arc<LaneStats>,
 }
@@ -198,10 +203,10 @@ struct Receiver {
 /// will have, or that there is none.
 #[inline(always)]
 fn next(
-    ring: &mut Consumer<SkBuff>,
+    ring: &mut Consumer<SkBuff<Cloned>>,
     pace: &mut LanePace,
     wire: &Pace,
-) -> Result<SkBuff, Option<Arrival>> {
+) -> Result<SkBuff<Cloned>, Option<Arrival>> {
     let Some(skb) = ring.peek() else {
         pace.emptied();
         return Err(None);

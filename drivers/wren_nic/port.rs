@@ -41,7 +41,10 @@ use knet::{
         TxQueue,
         Xmit, //
     },
-    skb::SkBuff,
+    skb::{
+        Cloned,
+        SkBuff, //
+    },
 };
 
 /// `IFLA_WREN_PEER`
@@ -119,7 +122,7 @@ impl Operations for Port {
     }
 
     #[inline(always)]
-    fn start_xmit(dev: &Device<Self>, queue: TxQueue<'_, Sender>, skb: SkBuff) -> Xmit {
+    fn start_xmit(dev: &Device<Self>, queue: TxQueue<'_, Sender>, skb: SkBuff<Cloned>) -> Xmit {
         lane::transmit(&dev.data().link, queue, skb)
     }
 

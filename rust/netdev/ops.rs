@@ -10,6 +10,7 @@ use super::{
 use crate::{
     bindings,
     skb::{
+        Cloned,
         DropReason,
         SharedSkBuff,
         SkBuff, //
@@ -33,7 +34,7 @@ pub enum Xmit {
     Taken,
     /// There was no room, and the packet is given back as it came: `NETDEV_TX_BUSY`. The stack
     /// tries again. A driver that stops its queue in time never needs this.
-    Busy(SkBuff),
+    Busy(SkBuff<Cloned>),
 }
 
 /// The callbacks of a network device, implemented by its private data.
@@ -58,7 +59,11 @@ pub trait Operations: Sized + Send + Sync + 'static {
     ///
     /// Context: BH disabled, RCU read-locked, interrupts perhaps disabled; the lock of the queue is
     /// held, which is why `queue` is exclusive.
-    fn start_xmit(dev: &Device<Self>, queue: TxQueue<'_, Self::TxQueue>, skb: SkBuff) -> Xmit;
+    fn start_xmit(
+        dev: &Device<Self>,
+        queue: TxQueue<'_, Self::TxQueue>,
+        skb: SkBuff<Cloned>,
+    ) -> Xmit;
 
     /// Adds up the statistics: `ndo_get_stats64`. Context: any that may sleep or not; no lock.
     fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats<'_>);
@@ -179,7 +184,7 @@ impl<T: Operations> Adapter<T> {
     }
 
     #[inline(always)]
-    fn transmit(dev: &Device<T>, skb: SkBuff) -> Xmit {
+    fn transmit(dev: &Device<T>, skb: SkBuff<Cloned>) -> Xmit {
         let index = skb.queue_mapping();
         let Some(queue) = dev.private().queues.get(usize::from(index)) else {
             // The core picks queues that exist; one that does not would be out of bounds.

@@ -5,7 +5,10 @@
 use super::NetDevice;
 use crate::{
     bindings,
-    skb::SkBuff, //
+    skb::{
+        Cloned,
+        SkBuff, //
+    }, //
 };
 use core::{
     pin::Pin,
@@ -21,7 +24,7 @@ pub trait PacketHandler: Send + Sync + 'static {
     /// A frame has come in on `dev`. Its data starts behind the Ethernet header.
     ///
     /// Context: softirq, RCU read-locked.
-    fn receive(&self, skb: SkBuff, dev: &NetDevice);
+    fn receive(&self, skb: SkBuff<Cloned>, dev: &NetDevice);
 }
 
 /// The registration of a handler with all devices of all namespaces.

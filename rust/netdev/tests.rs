@@ -25,6 +25,7 @@ use crate::{
     bindings,
     net::Namespace,
     skb::{
+        Cloned,
         SkBuff,
         TxMeta, //
     },
@@ -74,7 +75,7 @@ impl Operations for TestPort {
 
     fn stop(_dev: &Device<Self>) {}
 
-    fn start_xmit(_dev: &Device<Self>, _queue: TxQueue<'_, ()>, skb: SkBuff) -> Xmit {
+    fn start_xmit(_dev: &Device<Self>, _queue: TxQueue<'_, ()>, skb: SkBuff<Cloned>) -> Xmit {
         if skb.protocol() != ETHERTYPE {
             skb.consume();
             return Xmit::Taken;

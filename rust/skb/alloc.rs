@@ -42,23 +42,6 @@ impl SkBuff {
         skb.reserve_unchecked(headroom);
         Ok(skb)
     }
-
-    /// Clones the packet: the result has its own `struct sk_buff` but shares the data, so neither
-    /// of them may be written to any more. The clone carries no claim.
-    ///
-    /// # Errors
-    ///
-    /// [`AllocError`] if there is no memory.
-    ///
-    /// C: [`skb_clone`](srctree/net/core/skbuff.c)
-    #[inline]
-    pub fn try_clone(&mut self, flags: Flags) -> Result<Self, AllocError> {
-        // SAFETY: The packet is valid and ours; `&mut` because the original is marked as cloned.
-        let skb = unsafe { bindings::skb_clone(self.as_ptr(), gfp::as_raw(flags)) };
-        let skb = NonNull::new(skb).ok_or(AllocError)?;
-        // SAFETY: A new packet has one reference, and it was given to us.
-        Ok(unsafe { Self::from_raw(skb) })
-    }
 }
 
 impl Skb {

@@ -10,6 +10,7 @@
 use super::{
     SkBuff, //
     Skb,
+    State,
 };
 use crate::{
     bindings,
@@ -76,7 +77,7 @@ impl Skb {
     }
 }
 
-impl SkBuff {
+impl<S: State> SkBuff<S> {
     /// Charges the packet to the send buffer of `sk`.
     ///
     /// A claim that was on it is released first. The bytes come back when the packet is freed or

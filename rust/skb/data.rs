@@ -7,8 +7,11 @@
 //! as it was. All bounds are checked with the same comparisons that C makes.
 
 use super::{
+    HeaderWritable,
+    Private,
     SkBuff, //
     Skb,
+    State,
 };
 use crate::bindings;
 use core::slice;
@@ -26,7 +29,7 @@ compile_error!("knet reads skb->tail and skb->end as offsets, as 64-bit kernels 
 
 impl Skb {
     #[inline(always)]
-    fn raw(&self) -> &bindings::sk_buff {
+    pub(super) fn raw(&self) -> &bindings::sk_buff {
         // SAFETY: The packet is valid by the type invariant, and nobody writes to these fields
         // while it is borrowed.
         unsafe { &*self.as_ptr() }
@@ -73,13 +76,6 @@ impl Skb {
         (skb.end - skb.tail) as usize
     }
 
-    /// Whether the data is shared with a clone: `skb_cloned`.
-    #[inline]
-    pub fn cloned(&self) -> bool {
-        // SAFETY: The packet is valid by the type invariant.
-        unsafe { bindings::skb_cloned(self.as_ptr()) != 0 }
-    }
-
     /// The linear part of the data.
     #[inline(always)]
     pub fn data(&self) -> &[u8] {
@@ -112,9 +108,9 @@ impl Skb {
     }
 }
 
-impl SkBuff {
+impl<S: State> SkBuff<S> {
     #[inline(always)]
-    fn raw_mut(&mut self) -> &mut bindings::sk_buff {
+    pub(super) fn raw_mut(&mut self) -> &mut bindings::sk_buff {
         // SAFETY: The packet is valid, and ours alone, by the type invariant.
         unsafe { &mut *self.as_ptr() }
     }
@@ -143,120 +139,6 @@ impl SkBuff {
         }
         self.reserve_unchecked(len);
         Ok(())
-    }
-
-    /// Appends `len` zeroed bytes and returns them: `skb_put_zero`.
-    ///
-    /// # Errors
-    ///
-    /// `ENOSPC` without that much tailroom, `EBUSY` if the data is shared with a clone.
-    #[inline]
-    pub fn put(&mut self, len: usize) -> Result<&mut [u8]> {
-        let tail = self.grow(len)?;
-        // SAFETY: `grow` found `len` bytes at `tail`, and they are ours alone.
-        unsafe {
-            tail.write_bytes(0, len);
-            Ok(slice::from_raw_parts_mut(tail, len))
-        }
-    }
-
-    /// Appends `bytes`: `skb_put_data`.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    #[inline]
-    pub fn put_data(&mut self, bytes: &[u8]) -> Result {
-        let tail = self.grow(bytes.len())?;
-        // SAFETY: `grow` found that many bytes at `tail`; a packet that is borrowed mutably cannot
-        // be where `bytes` are.
-        unsafe { tail.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        Ok(())
-    }
-
-    /// Appends the next `len` bytes from user space: `skb_put` and `copy_from_iter_full`.
-    ///
-    /// Context: process, may sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put), and `EFAULT` if not all of them could be read; then nothing was
-    /// appended.
-    #[inline]
-    pub fn put_iter(&mut self, from: &mut IovIterSource<'_>, len: usize) -> Result {
-        let tail = self.grow(len)?;
-        // SAFETY: `grow` found `len` bytes at `tail`, ours alone; `MaybeUninit<u8>` because nothing
-        // has been written to them.
-        let room = unsafe { slice::from_raw_parts_mut(tail.cast(), len) };
-        if from.copy_from_iter_raw(room).len() != len {
-            let skb = self.raw_mut();
-            skb.len -= len as u32;
-            skb.tail -= len as u32;
-            return Err(EFAULT);
-        }
-        Ok(())
-    }
-
-    /// Moves the tail `len` bytes on and returns where it was.
-    #[inline(always)]
-    fn grow(&mut self, len: usize) -> Result<*mut u8> {
-        if len > self.tailroom() {
-            return Err(ENOSPC);
-        }
-        if self.cloned() {
-            return Err(EBUSY);
-        }
-        let skb = self.raw_mut();
-        // SAFETY: `tail` is an offset into the buffer at `head`.
-        let tail = unsafe { skb.head.add(skb.tail as usize) };
-        skb.tail += len as u32;
-        skb.len += len as u32;
-        Ok(tail)
-    }
-
-    /// Prepends `len` zeroed bytes for a header and returns them: `skb_push`.
-    ///
-    /// # Errors
-    ///
-    /// `ENOSPC` without that much headroom, `EBUSY` if the data is shared with a clone.
-    #[inline]
-    pub fn push(&mut self, len: usize) -> Result<&mut [u8]> {
-        let data = self.extend(len)?;
-        // SAFETY: `extend` found `len` bytes at `data`, and they are ours alone.
-        unsafe {
-            data.write_bytes(0, len);
-            Ok(slice::from_raw_parts_mut(data, len))
-        }
-    }
-
-    /// Prepends `bytes`: a header that is ready.
-    ///
-    /// # Errors
-    ///
-    /// As [`push`](Self::push).
-    #[inline]
-    pub fn push_data(&mut self, bytes: &[u8]) -> Result {
-        let data = self.extend(bytes.len())?;
-        // SAFETY: `extend` found that many bytes at `data`; a packet that is borrowed mutably
-        // cannot be where `bytes` are.
-        unsafe { data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        Ok(())
-    }
-
-    /// Moves the start of the data `len` bytes back and returns it.
-    #[inline(always)]
-    fn extend(&mut self, len: usize) -> Result<*mut u8> {
-        if len > self.headroom() {
-            return Err(ENOSPC);
-        }
-        if self.cloned() {
-            return Err(EBUSY);
-        }
-        let skb = self.raw_mut();
-        // SAFETY: There are `len` bytes between `head` and `data`.
-        skb.data = unsafe { skb.data.sub(len) };
-        skb.len += len as u32;
-        Ok(skb.data)
     }
 
     /// Takes `len` bytes off the front: `skb_pull`.
@@ -322,5 +204,126 @@ impl SkBuff {
         }
         // SAFETY: The packet is ours alone, and `len` is less than its length.
         to_result(unsafe { bindings::___pskb_trim(self.as_ptr(), len as u32) })
+    }
+}
+
+impl SkBuff<Private> {
+    /// The linear part of the data, to be written.
+    #[inline(always)]
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        let headlen = self.headlen();
+        // SAFETY: `data` is followed by `headlen` initialised bytes, which are ours alone by the
+        // state of the packet.
+        unsafe { slice::from_raw_parts_mut(self.raw_mut().data, headlen) }
+    }
+
+    /// Appends `len` zeroed bytes and returns them: `skb_put_zero`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` without that much tailroom.
+    #[inline]
+    pub fn put(&mut self, len: usize) -> Result<&mut [u8]> {
+        let tail = self.grow(len)?;
+        // SAFETY: `grow` found `len` bytes at `tail`, and they are ours alone.
+        unsafe {
+            tail.write_bytes(0, len);
+            Ok(slice::from_raw_parts_mut(tail, len))
+        }
+    }
+
+    /// Appends `bytes`: `skb_put_data`.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    #[inline]
+    pub fn put_data(&mut self, bytes: &[u8]) -> Result {
+        let tail = self.grow(bytes.len())?;
+        // SAFETY: `grow` found that many bytes at `tail`; a packet that is borrowed mutably cannot
+        // be where `bytes` are.
+        unsafe { tail.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Appends the next `len` bytes from user space: `skb_put` and `copy_from_iter_full`.
+    ///
+    /// Context: process, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put), and `EFAULT` if not all of them could be read; then nothing was
+    /// appended.
+    #[inline]
+    pub fn put_iter(&mut self, from: &mut IovIterSource<'_>, len: usize) -> Result {
+        let tail = self.grow(len)?;
+        // SAFETY: `grow` found `len` bytes at `tail`, ours alone; `MaybeUninit<u8>` because nothing
+        // has been written to them.
+        let room = unsafe { slice::from_raw_parts_mut(tail.cast(), len) };
+        if from.copy_from_iter_raw(room).len() != len {
+            let skb = self.raw_mut();
+            skb.len -= len as u32;
+            skb.tail -= len as u32;
+            return Err(EFAULT);
+        }
+        Ok(())
+    }
+
+    /// Moves the tail `len` bytes on and returns where it was.
+    #[inline(always)]
+    fn grow(&mut self, len: usize) -> Result<*mut u8> {
+        if len > self.tailroom() {
+            return Err(ENOSPC);
+        }
+        let skb = self.raw_mut();
+        // SAFETY: `tail` is an offset into the buffer at `head`.
+        let tail = unsafe { skb.head.add(skb.tail as usize) };
+        skb.tail += len as u32;
+        skb.len += len as u32;
+        Ok(tail)
+    }
+}
+
+impl<S: HeaderWritable> SkBuff<S> {
+    /// Prepends `len` zeroed bytes for a header and returns them: `skb_push`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` without that much headroom.
+    #[inline]
+    pub fn push(&mut self, len: usize) -> Result<&mut [u8]> {
+        let data = self.extend(len)?;
+        // SAFETY: `extend` found `len` bytes at `data`, and they are ours alone.
+        unsafe {
+            data.write_bytes(0, len);
+            Ok(slice::from_raw_parts_mut(data, len))
+        }
+    }
+
+    /// Prepends `bytes`: a header that is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub fn push_data(&mut self, bytes: &[u8]) -> Result {
+        let data = self.extend(bytes.len())?;
+        // SAFETY: `extend` found that many bytes at `data`; a packet that is borrowed mutably
+        // cannot be where `bytes` are.
+        unsafe { data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Moves the start of the data `len` bytes back and returns it.
+    #[inline(always)]
+    fn extend(&mut self, len: usize) -> Result<*mut u8> {
+        if len > self.headroom() {
+            return Err(ENOSPC);
+        }
+        let skb = self.raw_mut();
+        // SAFETY: There are `len` bytes between `head` and `data`.
+        skb.data = unsafe { skb.data.sub(len) };
+        skb.len += len as u32;
+        Ok(skb.data)
     }
 }

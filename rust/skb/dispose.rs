@@ -5,7 +5,8 @@
 use super::{
     DropReason,
     SharedSkBuff,
-    SkBuff, //
+    SkBuff,
+    State, //
 };
 use crate::bindings;
 use core::ptr::{
@@ -27,7 +28,7 @@ pub fn implicit_drops() -> u64 {
     IMPLICIT_DROPS.load(Relaxed)
 }
 
-impl SkBuff {
+impl<S: State> SkBuff<S> {
     /// Frees the packet after it has done what it was made for: `consume_skb`.
     ///
     /// Its claim, if any, goes back to the socket first. Context: any but hard interrupt; not with
@@ -76,7 +77,7 @@ impl SkBuff {
     }
 }
 
-impl SkBuff {
+impl<S: State> SkBuff<S> {
     /// Frees the packet like [`consume`](Self::consume), in any context.
     ///
     /// C: [`dev_consume_skb_any`](srctree/include/linux/netdevice.h)
@@ -108,7 +109,7 @@ fn free_any(skb: NonNull<bindings::sk_buff>, reason: DropReason) {
     unsafe { bindings::dev_kfree_skb_any_reason(skb.as_ptr(), reason.as_raw()) };
 }
 
-impl Drop for SkBuff {
+impl<S: State> Drop for SkBuff<S> {
     #[cold]
     fn drop(&mut self) {
         IMPLICIT_DROPS.add(1u64, Relaxed);

@@ -3,9 +3,11 @@
 //! What a packet carries besides data: device, protocol, header offsets, queue.
 
 use super::{
+    Cloned,
     DropReason,
     SkBuff, //
     Skb,
+    State,
 };
 use crate::{
     bindings,
@@ -77,7 +79,7 @@ impl Skb {
     }
 }
 
-impl SkBuff {
+impl<S: State> SkBuff<S> {
     #[inline(always)]
     fn headers_mut(&mut self) -> &mut bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
         // SAFETY: The packet is valid, and ours alone, by the type invariant.
@@ -105,18 +107,6 @@ impl SkBuff {
     pub fn reset_mac_header(&mut self) {
         let offset = self.headroom() as u16;
         self.headers_mut().mac_header = offset;
-    }
-
-    /// Takes the transmit time stamp that the sender may have asked for.
-    ///
-    /// It has to be taken before the packet can be completed and before it is orphaned, because
-    /// the stamp goes to the owner.
-    ///
-    /// C: [`skb_tx_timestamp`](srctree/include/linux/skbuff.h)
-    #[inline]
-    pub fn tx_timestamp(&mut self) {
-        // SAFETY: The packet is ours alone.
-        unsafe { bindings::skb_tx_timestamp(self.as_ptr()) };
     }
 
     /// Lets conntrack forget the packet: `nf_reset_ct`. A device that keeps packets for long has
@@ -184,6 +174,20 @@ impl SkBuff {
     }
 }
 
+impl SkBuff<Cloned> {
+    /// Takes the transmit time stamp that the sender may have asked for.
+    ///
+    /// It has to be taken before the packet can be completed and before it is orphaned, because
+    /// the stamp goes to the owner: a clone of the packet, on its error queue.
+    ///
+    /// C: [`skb_tx_timestamp`](srctree/include/linux/skbuff.h)
+    #[inline]
+    pub fn tx_timestamp(&mut self) {
+        // SAFETY: The packet is ours alone.
+        unsafe { bindings::skb_tx_timestamp(self.as_ptr()) };
+    }
+}
+
 /// A packet that a device has received and that has not gone up yet: its device, protocol and
 /// packet type are set.
-pub struct RxSkBuff(pub(crate) SkBuff);
+pub struct RxSkBuff(pub(crate) SkBuff<Cloned>);

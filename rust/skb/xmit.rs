@@ -2,7 +2,11 @@
 
 //! Down the stack: from a protocol to a device.
 
-use super::SkBuff;
+use super::{
+    HeaderWritable,
+    SkBuff,
+    State, //
+};
 use crate::{
     bindings,
     netdev::NetDevice, //
@@ -12,14 +16,13 @@ use kernel::{
     sync::rcu, //
 };
 
-impl SkBuff {
+impl<S: HeaderWritable> SkBuff<S> {
     /// Pushes the link-layer header of `dev`: for Ethernet the addresses and `ethertype` (host byte
     /// order).
     ///
     /// # Errors
     ///
-    /// `ENOSPC` without enough headroom, `EBUSY` if the data is shared with a clone, `EINVAL` if
-    /// the device is no Ethernet device.
+    /// `ENOSPC` without enough headroom, `EINVAL` if the device is no Ethernet device.
     ///
     /// C: [`dev_hard_header`](srctree/include/linux/netdevice.h)
     pub fn dev_hard_header(
@@ -34,9 +37,6 @@ impl SkBuff {
         }
         if self.headroom() < dev.hard_header_len() {
             return Err(ENOSPC);
-        }
-        if self.cloned() {
-            return Err(EBUSY);
         }
         // SAFETY: The packet is ours alone and has the headroom that the device asks for; both
         // addresses have the length that an Ethernet device reads.
@@ -56,7 +56,9 @@ impl SkBuff {
         }
         Ok(())
     }
+}
 
+impl<S: State> SkBuff<S> {
     /// Gives the packet to `dev`, through its qdisc. The claim stays on it until the device has
     /// sent it or somebody has dropped it.
     ///

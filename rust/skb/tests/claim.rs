@@ -8,6 +8,7 @@
 use crate::{
     bindings,
     skb::{
+        Cloned,
         OwnerKind,
         SkBuff, //
     },
@@ -166,6 +167,7 @@ mod tests {
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         let w = sock.w();
+        let mut skb: SkBuff<Cloned> = skb.into();
         let clone = skb.try_clone(GFP_KERNEL)?;
         assert!(clone.owner_kind() == OwnerKind::None);
         assert_eq!((sock.w(), clone.truesize()), (w, skb.truesize()));
@@ -180,6 +182,7 @@ mod tests {
         let mut skb = packet()?;
         skb.set_owner_w(sock.sk());
         let w = sock.w();
+        let mut skb: SkBuff<Cloned> = skb.into();
         let (one, two) = (skb.try_clone(GFP_KERNEL)?, skb.try_clone(GFP_KERNEL)?);
         one.consume();
         assert_eq!((sock.w(), ws()), (w, 0));

@@ -96,28 +96,6 @@ mod tests {
     }
 
     #[test]
-    fn shared_data_cannot_be_written() -> Result {
-        let mut skb = SkBuff::alloc(16, 16, GFP_KERNEL)?;
-        skb.put_data(b"data")?;
-        let mut clone = skb.try_clone(GFP_KERNEL)?;
-        assert!(skb.cloned() && clone.cloned());
-        for skb in [&mut skb, &mut clone] {
-            assert!(skb.put(1).map(|_| ()) == Err(EBUSY));
-            assert!(skb.push(1).map(|_| ()) == Err(EBUSY));
-            assert_eq!(skb.data(), b"data");
-        }
-        // What only moves the edges of one of them is allowed.
-        clone.pull(2)?;
-        assert_eq!((skb.data(), clone.data()), (&b"data"[..], &b"ta"[..]));
-        clone.consume();
-        // The last one has the data for itself again.
-        assert!(!skb.cloned());
-        skb.put(1)?;
-        skb.consume();
-        Ok(())
-    }
-
-    #[test]
     fn a_packet_out_of_scope_is_freed_and_counted() -> Result {
         let before = crate::skb::implicit_drops();
         drop(SkBuff::alloc(0, 16, GFP_KERNEL)?);
