@@ -13,7 +13,8 @@
 //! 1. [`SkBuff`] owns the packet: it holds the only reference (`users == 1`). It moves, it cannot
 //!    be copied, and what was handed over cannot be named any more.
 //! 2. [`SharedSkBuff`] holds one of several references (`skb_get`, a peeked packet). The packet can
-//!    be read and given back, nothing else.
+//!    be read and given back, nothing else, until the holder is [the only
+//!    one](SharedSkBuff::try_unshared) or has [a clone](SharedSkBuff::share_check).
 //! 3. [`&Skb`](Skb) is a borrowed packet that somebody else owns.
 //!
 //! An owned packet ends in exactly one of these ways, each of which takes it by value:
@@ -49,6 +50,7 @@ mod data;
 mod dispose;
 mod meta;
 mod reason;
+mod share;
 mod state;
 mod xmit;
 
@@ -63,6 +65,7 @@ pub use self::{
         TxMeta, //
     },
     reason::DropReason,
+    share::SharedSkBuff,
     state::{
         Cloned,
         Failed,
@@ -160,56 +163,5 @@ impl<S: State> Deref for SkBuff<S> {
     fn deref(&self) -> &Skb {
         // SAFETY: The packet is valid by the type invariant, and `&self` keeps writers away.
         unsafe { Skb::from_raw(self.0.as_ptr()) }
-    }
-}
-
-/// A packet and one of several references to it.
-///
-/// # Invariants
-///
-/// The pointer is to a valid `struct sk_buff`, and one reference to it belongs to this value.
-pub struct SharedSkBuff(NonNull<bindings::sk_buff>);
-
-// SAFETY: As for `SkBuff`.
-unsafe impl Send for SharedSkBuff {}
-
-impl SharedSkBuff {
-    /// Takes over one reference to a packet from C.
-    ///
-    /// # Safety
-    ///
-    /// `ptr` is valid and the caller's reference passes to the result.
-    #[inline]
-    pub unsafe fn from_raw(ptr: NonNull<bindings::sk_buff>) -> Self {
-        // INVARIANT: That is what the caller promises.
-        Self(ptr)
-    }
-
-    /// Hands the reference to C.
-    #[inline]
-    pub fn into_raw(self) -> NonNull<bindings::sk_buff> {
-        ManuallyDrop::new(self).0
-    }
-
-    /// Gives the reference back; the last one frees the packet, as in [`SkBuff::consume`].
-    #[inline]
-    pub fn consume(self) {}
-}
-
-impl Deref for SharedSkBuff {
-    type Target = Skb;
-
-    #[inline(always)]
-    fn deref(&self) -> &Skb {
-        // SAFETY: The packet is valid by the type invariant; nobody writes to a shared packet.
-        unsafe { Skb::from_raw(self.0.as_ptr()) }
-    }
-}
-
-impl Drop for SharedSkBuff {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: The reference is ours by the type invariant, and this is the end of it.
-        unsafe { bindings::consume_skb(self.0.as_ptr()) };
     }
 }

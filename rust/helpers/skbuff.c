@@ -12,6 +12,11 @@ __knet_helper void knet_helper_nf_reset_ct(struct sk_buff *skb)
 	nf_reset_ct(skb);
 }
 
+__knet_helper struct sk_buff *knet_helper_skb_get(struct sk_buff *skb)
+{
+	return skb_get(skb);
+}
+
 __knet_helper struct sk_buff *knet_helper_skb_share_check(struct sk_buff *skb, gfp_t pri)
 {
 	return skb_share_check(skb, pri);

@@ -136,6 +136,11 @@ impl<'a> Completion<'a> {
         Some(Self { txq, _dev: dev })
     }
 
+    #[cfg(CONFIG_KUNIT)]
+    pub(super) fn as_ptr(&self) -> *mut bindings::netdev_queue {
+        self.txq
+    }
+
     /// Reports `packets` of `bytes` as completed and wakes the queue if it was stopped and at least
     /// `start` entries are free. Returns whether it was woken.
     ///

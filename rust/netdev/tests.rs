@@ -14,6 +14,7 @@ use super::{
         Registration,
         UnregisterList, //
     },
+    Completion,
     Device,
     LinkStats,
     NetDevice,
@@ -26,6 +27,7 @@ use crate::{
     net::Namespace,
     skb::{
         Cloned,
+        DropReason,
         SkBuff,
         TxMeta, //
     },
@@ -54,6 +56,8 @@ const ETHERTYPE: u16 = 0x88b5;
 
 /// How often the transmit function is to answer "busy" before it sends.
 static BUSY: Atomic<u32> = Atomic::new(0);
+/// Whether it drops what it gets.
+static DROP: Atomic<bool> = Atomic::new(false);
 /// What it has seen: calls, packets sent, the first and the last packet with its length.
 static CALLS: Atomic<u32> = Atomic::new(0);
 static SENT: Atomic<u32> = Atomic::new(0);
@@ -87,6 +91,10 @@ impl Operations for TestPort {
         if BUSY.load(Relaxed) > 0 {
             BUSY.fetch_sub(1, Relaxed);
             return Xmit::Busy(skb);
+        }
+        if DROP.load(Relaxed) {
+            skb.drop_any_with(DropReason::DEV_READY);
+            return Xmit::Taken;
         }
         LAST.store(address, Relaxed);
         LAST_LEN.store(skb.len(), Relaxed);
@@ -202,6 +210,7 @@ fn wait_sent(n: u32) -> bool {
 }
 
 fn start(busy: u32) {
+    DROP.store(false, Relaxed);
     BUSY.store(busy, Relaxed);
     CALLS.store(0, Relaxed);
     SENT.store(0, Relaxed);
@@ -238,6 +247,60 @@ mod tests {
         assert_eq!(LAST_LEN.load(Relaxed), 100);
         // No reference was left in the driver, or the bytes would not have come back.
         assert_eq!(sock.w(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn c37_a_drop_in_the_device_is_credited_once() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let sock = TestSock::new()?;
+        start(0);
+        DROP.store(true, Relaxed);
+        for _ in 0..3 {
+            // The packet was taken: the sender hears of no error.
+            send(packet(&sock)?)?;
+        }
+        assert_eq!(
+            (CALLS.load(Relaxed), SENT.load(Relaxed), sock.w()),
+            (3, 0, 1)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn c40_a_round_without_packets_wakes_nobody() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let guard = rcu::read_lock();
+        // SAFETY: The initial namespace is always there.
+        let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
+        let dev = net
+            .dev_get_by_index(IFINDEX.load(Relaxed), &guard)
+            .ok_or(ENODEV)?;
+        let stopped = |txq: *mut bindings::netdev_queue| {
+            // SAFETY: The device, and so its queue, is valid while RCU is read-locked.
+            let state = unsafe { (&raw const (*txq).state).read_volatile() };
+            state & (1 << bindings::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF) != 0
+        };
+        let mut queue = Completion::new(dev, 0).ok_or(EINVAL)?;
+        let txq = queue.as_ptr();
+        // As in a driver: what a transmit function asks is kept for each CPU.
+        let rounds = crate::bh::disabled(|| {
+            let mut round = |packets, free| {
+                // SAFETY: As above; nobody transmits on this queue.
+                unsafe {
+                    bindings::netif_tx_stop_queue_mb(txq);
+                    bindings::netdev_tx_sent_queue_more(txq, packets * 100);
+                }
+                let woken = queue.completed_wake(packets, packets * 100, || free, 1);
+                (woken, stopped(txq))
+            };
+            [round(0, 256), round(1, 0), round(1, 256)]
+        });
+        drop(guard);
+        // None completed, no room, room.
+        assert_eq!(rounds, [(false, true), (false, true), (true, false)]);
         Ok(())
     }
 

@@ -4,4 +4,5 @@
 
 mod claim;
 mod data;
+mod share;
 mod state;
