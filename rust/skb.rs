@@ -21,7 +21,7 @@
 //!
 //! * [`SkBuff::consume`], [`SkBuff::napi_consume`]: it has done what it was made for;
 //! * [`SkBuff::drop_with`]: it is lost, for a reason that dropwatch shows;
-//! * it is handed to a queue, a ring, a device or the stack.
+//! * it is handed to a [queue](SkbQueue), a [ring](crate::ring), a device or the stack.
 //!
 //! A packet that simply goes out of scope is a bug of the caller, but one that a kernel survives:
 //! the packet is freed and [`implicit_drops`] goes up. The figure has to be 0 after every test and
@@ -49,6 +49,7 @@ mod claim;
 mod data;
 mod dispose;
 mod meta;
+mod queue;
 mod reason;
 mod share;
 mod state;
@@ -63,6 +64,12 @@ pub use self::{
     meta::{
         RxSkBuff,
         TxMeta, //
+    },
+    queue::{
+        Packets,
+        SkbList,
+        SkbQueue,
+        SkbQueueGuard, //
     },
     reason::DropReason,
     share::SharedSkBuff,

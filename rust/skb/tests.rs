@@ -5,4 +5,5 @@
 mod claim;
 mod data;
 mod share;
+mod queue;
 mod state;

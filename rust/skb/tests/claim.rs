@@ -31,7 +31,7 @@ static WS: Atomic<u32> = Atomic::new(0);
 static W_IN_CALLBACK: Atomic<u32> = Atomic::new(0);
 
 /// A socket whose write-space callback counts.
-fn counting_sock() -> Result<TestSock> {
+pub(super) fn counting_sock() -> Result<TestSock> {
     let sock = TestSock::new()?;
     // SAFETY: The socket is new and nobody else knows it.
     unsafe { (*sock.sk().as_ptr()).sk_write_space = Some(count) };
@@ -48,7 +48,7 @@ unsafe extern "C" fn count(sk: *mut bindings::sock) {
     W_IN_CALLBACK.store(unsafe { Sock::from_raw(sk) }.wmem_alloc() + 1, Relaxed);
 }
 
-fn ws() -> u32 {
+pub(super) fn ws() -> u32 {
     WS.load(Relaxed)
 }
 
