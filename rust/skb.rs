@@ -48,6 +48,7 @@ mod alloc;
 mod claim;
 mod data;
 mod dispose;
+mod gso;
 mod meta;
 mod queue;
 mod reason;
@@ -61,6 +62,7 @@ mod tests;
 pub use self::{
     claim::OwnerKind,
     dispose::implicit_drops,
+    gso::GsoType,
     meta::{
         RxSkBuff,
         TxMeta, //

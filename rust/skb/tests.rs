@@ -5,5 +5,6 @@
 mod claim;
 mod data;
 mod share;
+mod gso;
 mod queue;
 mod state;
