@@ -46,6 +46,7 @@
 
 mod alloc;
 mod claim;
+mod csum;
 mod data;
 mod dispose;
 mod gso;
@@ -61,6 +62,10 @@ mod tests;
 
 pub use self::{
     claim::OwnerKind,
+    csum::{
+        IpSummed,
+        Wsum, //
+    },
     dispose::implicit_drops,
     gso::GsoType,
     meta::{

@@ -15,6 +15,7 @@
 #include <linux/skbuff.h>
 #include <linux/socket.h>
 #include <linux/sockios.h>
+#include <net/checksum.h>
 #include <net/dropreason.h>
 #include <net/net_namespace.h>
 #include <net/netdev_queues.h>

@@ -28,7 +28,7 @@ pub struct TxMeta {
 
 impl Skb {
     #[inline(always)]
-    fn headers(&self) -> &bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
+    pub(super) fn headers(&self) -> &bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
         // SAFETY: The packet is valid by the type invariant. The union only gives the group of
         // fields a second name.
         unsafe { (*self.as_ptr()).__bindgen_anon_4.__bindgen_anon_1.as_ref() }
@@ -81,7 +81,7 @@ impl Skb {
 
 impl<S: State> SkBuff<S> {
     #[inline(always)]
-    fn headers_mut(&mut self) -> &mut bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
+    pub(super) fn headers_mut(&mut self) -> &mut bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
         // SAFETY: The packet is valid, and ours alone, by the type invariant.
         unsafe { (*self.as_ptr()).__bindgen_anon_4.__bindgen_anon_1.as_mut() }
     }

@@ -3,6 +3,7 @@
 //! KUnit tests of packets. Those of claims are named after what must hold in the kernel.
 
 mod claim;
+mod csum;
 mod data;
 mod share;
 mod gso;
