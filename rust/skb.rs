@@ -67,13 +67,17 @@ pub use self::{
         Wsum, //
     },
     dispose::implicit_drops,
-    gso::GsoType,
+    gso::{
+        GsoType,
+        Segmented, //
+    },
     meta::{
         RxSkBuff,
         TxMeta, //
     },
     queue::{
         Packets,
+        SegmentList,
         SkbList,
         SkbQueue,
         SkbQueueGuard, //

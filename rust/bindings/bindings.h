@@ -17,6 +17,7 @@
 #include <linux/sockios.h>
 #include <net/checksum.h>
 #include <net/dropreason.h>
+#include <net/gso.h>
 #include <net/net_namespace.h>
 #include <net/netdev_queues.h>
 #include <net/netlink.h>

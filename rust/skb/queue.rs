@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets in a row: queues and lists.
+//! Packets in a row: queues, lists, chains of segments.
 //!
 //! | type            | in C                                | who may touch it                    |
 //! | --------------- | ----------------------------------- | ----------------------------------- |
 //! | [`SkbQueue`]    | `struct sk_buff_head`, with its lock | everybody, at any time              |
 //! | [`SkbList`]     | `struct sk_buff_head` on the stack  | its owner; it moves, and has no lock |
+//! | [`SegmentList`] | packets chained by `skb->next`      | its owner, from the front           |
 //!
-//! Both own their packets. One that goes out of scope with packets in it frees them, and
+//! All of them own their packets. One that goes out of scope with packets in it frees them, and
 //! each counts as an [implicit drop](crate::skb::implicit_drops).
 //!
 //! Claims stay on packets in a queue: a queue of charged packets holds back their sender.
 
 mod list;
+mod segments;
 
-pub use self::list::SkbList;
+pub use self::{
+    list::SkbList,
+    segments::SegmentList, //
+};
 
 use super::{
     Cloned,

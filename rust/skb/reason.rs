@@ -28,6 +28,10 @@ reasons! {
     NO_SOCKET = skb_drop_reason_SKB_DROP_REASON_NO_SOCKET,
     /// The frame is shorter than its headers say.
     PKT_TOO_SMALL = skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL,
+    /// A checksum that was left to the device cannot be done.
+    SKB_CSUM = skb_drop_reason_SKB_DROP_REASON_SKB_CSUM,
+    /// The packet cannot be segmented.
+    SKB_GSO_SEG = skb_drop_reason_SKB_DROP_REASON_SKB_GSO_SEG,
     /// Memory ran out.
     NOMEM = skb_drop_reason_SKB_DROP_REASON_NOMEM,
     /// The transmit or receive ring is full.

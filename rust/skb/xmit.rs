@@ -66,12 +66,18 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// `ENOBUFS` if it was dropped on the way, or the errno of a device without a queue. The packet
-    /// is gone in any case. Congestion (`NET_XMIT_CN`) is success: another packet was dropped.
+    /// `ENOBUFS` if it was dropped on the way, `EINVAL` if it leaves a checksum or a segmentation
+    /// to the device that cannot be done (see [`gso_segment`](Self::gso_segment)), or the errno of
+    /// a device without a queue. The packet is gone in any case. Congestion (`NET_XMIT_CN`) is
+    /// success: another packet was dropped.
     ///
     /// C: [`dev_queue_xmit`](srctree/include/linux/netdevice.h), `net_xmit_errno`
     #[inline]
-    pub fn dev_queue_xmit(self, dev: &NetDevice, _guard: &rcu::Guard) -> Result {
+    pub fn dev_queue_xmit(mut self, dev: &NetDevice, _guard: &rcu::Guard) -> Result {
+        if let Err(reason) = self.check_offloads() {
+            self.drop_with(reason);
+            return Err(EINVAL);
+        }
         let skb = self.into_raw().as_ptr();
         // SAFETY: The packet passes to C; the device is valid.
         let result = unsafe {

@@ -2,14 +2,21 @@
 
 //! Checksums: what is said about them stays true, and what cannot be is refused.
 
-use crate::skb::{
-    Cloned,
-    GsoType,
-    IpSummed,
-    SkBuff,
-    Wsum, //
+use crate::{
+    bindings,
+    netdev::NetDevice,
+    skb::{
+        Cloned,
+        GsoType,
+        IpSummed,
+        SkBuff,
+        Wsum, //
+    }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
 
 /// Bytes of many values, the first of which make an even header.
 const DATA: [u8; 64] = {
@@ -284,6 +291,21 @@ mod tests {
         skb.pull_rcsum(1)?;
         assert_eq!(skb.ip_summed(), IpSummed::None);
         skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn a_device_gets_no_checksum_that_it_cannot_do() -> Result {
+        let mut skb = packet(&DATA)?;
+        skb.set_csum_partial(8, 6)?;
+        skb.trim(15)?;
+        let result = {
+            let guard = rcu::read_lock();
+            // SAFETY: The loopback device lives as long as its namespace.
+            let lo = unsafe { NetDevice::from_raw(bindings::init_net.loopback_dev) };
+            skb.dev_queue_xmit(lo, &guard)
+        };
+        assert!(result == Err(EINVAL));
         Ok(())
     }
 }
