@@ -6,11 +6,12 @@
 //! part of the type of the packet, and the step that asks returns a packet of another type. A
 //! packet that came from somewhere else is [`Cloned`]: nothing is known about it until it is asked.
 //!
-//! | from \ to         | [`Cloned`]  | [`HeaderPrivate`] | [`Private`]                             |
-//! | ----------------- | ----------- | ----------------- | --------------------------------------- |
-//! | [`Cloned`]        | `try_clone` | `cow_head`        | `try_private`, `unclone`, `cow`, `expand_head`, `unshare` |
-//! | [`HeaderPrivate`] | `into`      |                   | by way of [`Cloned`]                    |
-//! | [`Private`]       | `into`      |                   | `expand_head`                           |
+//! * to [`Private`]: [`try_private`](SkBuff::try_private) asks; [`unclone`](SkBuff::unclone),
+//!   [`cow`](SkBuff::cow), [`expand_head`](SkBuff::expand_head) and [`unshare`](SkBuff::unshare)
+//!   copy if they have to;
+//! * to [`HeaderPrivate`]: [`cow_head`](SkBuff::cow_head);
+//! * to [`Cloned`]: `into()` forgets what was known, and [`try_clone`](SkBuff::try_clone) makes a
+//!   clone of what is [`Cloned`].
 
 use super::{
     DropReason,
@@ -286,9 +287,9 @@ impl SkBuff<Cloned> {
             return Ok(unsafe { self.assume() });
         }
         let missing = missing_headroom(headroom, self.headroom());
+        let skb = self.expand_head(missing, 0, flags)?;
         // SAFETY: What is private as a whole has private headers.
-        self.expand_head(missing, 0, flags)
-            .map(|skb| unsafe { skb.assume() })
+        Ok(unsafe { skb.assume() })
     }
 
     /// Sees to it that there are `headroom` bytes of headroom and that all of the linear data
