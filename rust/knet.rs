@@ -28,6 +28,7 @@ pub mod net;
 pub mod netdev;
 pub mod random;
 pub mod rcu;
+mod refcount;
 pub mod ring;
 pub mod skb;
 pub mod sock;

@@ -32,6 +32,8 @@
 //! The claim of a socket on a packet is separate from the memory. [`SkBuff::set_owner_w`] charges
 //! the packet's [`truesize`](Skb::truesize) to the send buffer of a socket, and the bytes come back
 //! when the packet is freed or when a layer says [`SkBuff::orphan`]. A clone carries no claim.
+//! [`Destructor`] is for protocols that have to know when that is, [`SkBuff::set_owner_r`] for what
+//! was received, [`Skb::claim`] and [`Skb::owner`] tell what is on a packet.
 //!
 //! # Examples
 //!
@@ -65,6 +67,15 @@ pub use self::{
     csum::{
         IpSummed,
         Wsum, //
+    claim::{
+        Claim,
+        Destructor,
+        DestructorFn,
+        DestructorName,
+        OwnerKind,
+        RcvCharged,
+        ReceivedSkb,
+        WmemRef, //
     },
     dispose::implicit_drops,
     gso::{
@@ -92,6 +103,12 @@ pub use self::{
         Private,
         State, //
     }, //
+};
+
+#[doc(hidden)]
+pub use self::claim::{
+    run_destructor,
+    RawSkBuff, //
 };
 
 pub(crate) use self::dispose::IMPLICIT_DROPS;

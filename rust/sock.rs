@@ -50,8 +50,10 @@ pub use self::{
 use crate::{
     bindings,
     net::Namespace,
+    refcount::Refcount,
     skb::{
         DropReason,
+        ReceivedSkb,
         SharedSkBuff,
         SkBuff,
         State, //
@@ -165,17 +167,34 @@ impl Sock {
         }
     }
 
-    /// Puts a packet into the receive queue, charged to the receive buffer, and wakes readers.
+    /// References to the socket, from programs and packets that hold one: `sk_refcnt`.
+    #[inline]
+    pub(crate) fn refcnt(&self) -> &Refcount {
+        // SAFETY: The socket is valid while it is borrowed.
+        unsafe { Refcount::from_raw(&raw mut (*self.as_ptr()).__sk_common.skc_refcnt) }
+    }
+
+    /// Bytes of packets that are charged to the receive buffer: `sk_rmem_alloc_get`.
+    #[inline]
+    pub fn rmem_alloc(&self) -> u32 {
+        // SAFETY: As in `sndbuf`.
+        unsafe {
+            (&raw const (*self.as_ptr()).sk_backlog.rmem_alloc.counter).read_volatile() as u32
+        }
+    }
+
+    /// Size of the receive buffer in bytes: `sk_rcvbuf`.
+    #[inline]
+    pub fn rcvbuf(&self) -> u32 {
+        // SAFETY: As in `sndbuf`.
+        unsafe { (&raw const (*self.as_ptr()).sk_rcvbuf).read_volatile() as u32 }
+    }
+
+    /// # Safety
     ///
-    /// Context: any but hard interrupt.
-    ///
-    /// # Errors
-    ///
-    /// Gives the packet back with the reason why it has to be dropped: the buffer is full, or a
-    /// socket filter does not want it.
-    ///
-    /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
-    pub fn queue_rcv_skb<S: State>(&self, skb: SkBuff<S>) -> Result<(), (SkBuff<S>, DropReason)> {
+    /// The family of the socket expects packets of the caller's kind in its queue, and purges it
+    /// before the socket is freed.
+    unsafe fn queue_rcv<S: State>(&self, skb: SkBuff<S>) -> Result<(), (SkBuff<S>, DropReason)> {
         let skb = skb.into_raw();
         // SAFETY: The socket and the packet are valid. On success the queue has the reference, on
         // failure it is still ours.
@@ -257,6 +276,9 @@ impl LiveSock {
 
     /// Takes the next packet out of the receive queue, or looks at it if `flags` have MSG_PEEK.
     ///
+    /// The packet is charged to the receive buffer until it is given back, which has to be before
+    /// the socket may go.
+    ///
     /// Sleeps until there is one unless `flags` have MSG_DONTWAIT. Context: process.
     ///
     /// # Errors
@@ -264,13 +286,15 @@ impl LiveSock {
     /// `EAGAIN`, `EINTR` or `ERESTARTSYS`, the error that was reported to the socket.
     ///
     /// C: [`skb_recv_datagram`](srctree/net/core/datagram.c)
-    pub fn recv_datagram(&self, flags: u32) -> Result<Option<SharedSkBuff>> {
+    pub fn recv_datagram(&self, flags: u32) -> Result<Option<ReceivedSkb<'_>>> {
         let mut err = 0;
         // SAFETY: The socket is valid by the type invariant, and the caller may sleep.
         let skb = unsafe { bindings::skb_recv_datagram(self.as_ptr(), flags, &mut err) };
         match NonNull::new(skb) {
-            // SAFETY: One reference was given to us.
-            Some(skb) => Ok(Some(unsafe { SharedSkBuff::from_raw(skb) })),
+            // SAFETY: One reference was given to us, to a packet that is charged to this socket.
+            Some(skb) => Ok(Some(unsafe {
+                ReceivedSkb::new(SharedSkBuff::from_raw(skb), self)
+            })),
             None if err == 0 => Ok(None),
             None => Err(Error::from_errno(err)),
         }
@@ -337,6 +361,21 @@ impl<F: Family> Socket<F> {
         // INVARIANT: That is what the caller promises.
         // SAFETY: By the requirements of this function: `sk` is the first field.
         unsafe { &*ptr.cast() }
+    }
+
+    /// Puts a packet into the receive queue, charged to the receive buffer, and wakes readers.
+    ///
+    /// Context: any but hard interrupt.
+    ///
+    /// # Errors
+    ///
+    /// Gives the packet back with the reason why it has to be dropped: the buffer is full, or a
+    /// socket filter does not want it.
+    ///
+    /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
+    pub fn queue_rcv_skb<S: State>(&self, skb: SkBuff<S>) -> Result<(), (SkBuff<S>, DropReason)> {
+        // SAFETY: The socket is of `F`, whose code the caller is. `vtable` purges the queue.
+        unsafe { self.queue_rcv(skb) }
     }
 
     /// What the family keeps for the socket.

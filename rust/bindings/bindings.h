@@ -9,6 +9,7 @@
 #include <linux/hrtimer.h>
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
+#include <linux/kallsyms.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
@@ -29,6 +30,7 @@
 static const gfp_t GFP_ATOMIC_VALUE = GFP_ATOMIC;
 static const gfp_t GFP_KERNEL_VALUE = GFP_KERNEL;
 static const netdev_features_t NETIF_F_GSO_SOFTWARE_VALUE = NETIF_F_GSO_SOFTWARE;
+static const unsigned int KSYM_SYMBOL_LEN_VALUE = KSYM_SYMBOL_LEN;
 static const unsigned int L1_CACHE_BYTES_VALUE = L1_CACHE_BYTES;
 static const unsigned int SIOCINQ_VALUE = SIOCINQ;
 static const unsigned int SIOCOUTQ_VALUE = SIOCOUTQ;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/rcupdate.h>
 #include <net/sock.h>
 
 __knet_helper void knet_helper_lock_sock(struct sock *sk)
@@ -10,6 +11,25 @@ __knet_helper void knet_helper_lock_sock(struct sock *sk)
 __knet_helper void knet_helper_sock_put(struct sock *sk)
 {
 	sock_put(sk);
+}
+
+/* The second half of __sock_queue_rcv_skb(): the packet is charged already. */
+__knet_helper void knet_helper_sock_queue_charged_skb(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff_head *list = &sk->sk_receive_queue;
+	unsigned long flags;
+
+	/* The device may go while the packet waits, and so may a route without a reference. */
+	skb->dev = NULL;
+	skb_dst_force(skb);
+
+	spin_lock_irqsave(&list->lock, flags);
+	sock_skb_set_dropcount(sk, skb);
+	__skb_queue_tail(list, skb);
+	spin_unlock_irqrestore(&list->lock, flags);
+
+	if (!sock_flag(sk, SOCK_DEAD))
+		sk->sk_data_ready(sk);
 }
 
 __knet_helper void knet_helper_sock_orphan(struct sock *sk)
@@ -48,4 +68,10 @@ __knet_helper void knet_helper_sk_add_node_rcu(struct sock *sk, struct hlist_hea
 __knet_helper void knet_helper_sk_del_node_init_rcu(struct sock *sk)
 {
 	sk_del_node_init_rcu(sk);
+}
+
+/* A macro where tasks are not preempted. */
+__knet_helper void knet_helper_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
 }

@@ -244,10 +244,13 @@ impl<F: Family> PinnedDrop for Registration<F> {
     fn drop(self: Pin<&mut Self>) {
         let protocol = self.protocol;
         // SAFETY: It is registered by the type invariant. The module is going, so no socket is
-        // left; the barrier waits for those that RCU is still freeing.
+        // left; the barrier waits for those that RCU is still freeing. A destructor of the family
+        // has given the last byte back before its socket could go, but the task may have been
+        // preempted on the way out of the module: that is what is waited for after it.
         unsafe {
             bindings::sock_unregister(self.family);
             bindings::rcu_barrier();
+            bindings::synchronize_rcu_tasks();
             bindings::proto_unregister(protocol.proto.get());
         }
         protocol.context.store(core::ptr::null_mut(), Relaxed);

@@ -41,6 +41,7 @@ pub(super) fn proto<F: Family>(owner: *mut kernel::bindings::module) -> bindings
     }
     proto.owner = owner;
     proto.obj_size = size_of::<Socket<F>>() as c_uint;
+    // No `memory_allocated`: `SkBuff::set_owner_r` relies on that, or it would need a lock.
     proto
 }
 
