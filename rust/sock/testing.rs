@@ -3,30 +3,48 @@
 //! A socket for tests to charge packets to.
 
 use super::LiveSock;
-use crate::bindings;
+use crate::{
+    bindings,
+    skb::{
+        DropReason,
+        SkBuff,
+        State, //
+    }, //
+};
 use core::ptr;
 use kernel::{
     error::to_result,
     prelude::*, //
 };
 
-/// An unbound UDP socket of the kernel's own, closed when it is dropped.
+/// A socket of the kernel's own, closed when it is dropped.
 pub(crate) struct TestSock(*mut bindings::socket);
 
 impl TestSock {
+    /// An unbound UDP socket.
     pub(crate) fn new() -> Result<Self> {
+        Self::open(bindings::AF_INET, bindings::IPPROTO_UDP)
+    }
+
+    /// A datagram socket of any family.
+    pub(crate) fn open(family: u32, protocol: u32) -> Result<Self> {
         let mut sock = ptr::null_mut();
         // SAFETY: The initial namespace is always there.
         to_result(unsafe {
             bindings::sock_create_kern(
                 &raw mut bindings::init_net,
-                bindings::AF_INET as c_int,
+                family as c_int,
                 bindings::sock_type_SOCK_DGRAM as c_int,
-                bindings::IPPROTO_UDP as c_int,
+                protocol as c_int,
                 &mut sock,
             )
         })?;
         Ok(Self(sock))
+    }
+
+    /// The file's side of it.
+    pub(crate) fn as_ptr(&self) -> *mut bindings::socket {
+        self.0
     }
 
     pub(crate) fn sk(&self) -> &LiveSock {
@@ -37,6 +55,22 @@ impl TestSock {
     /// The raw `sk_wmem_alloc`, which is 1 without traffic.
     pub(crate) fn w(&self) -> u32 {
         self.sk().wmem_alloc() + 1
+    }
+
+    /// `sk_forward_alloc`
+    pub(crate) fn forward_alloc(&self) -> i32 {
+        // SAFETY: The socket lives as long as `self`.
+        unsafe { (*self.sk().as_ptr()).sk_forward_alloc }
+    }
+
+    /// Receives a packet as any family may. UDP does not expect such ones when it is closed: take
+    /// it out before.
+    pub(crate) fn queue_rcv<S: State>(
+        &self,
+        skb: SkBuff<S>,
+    ) -> Result<(), (SkBuff<S>, DropReason)> {
+        // SAFETY: Nobody else knows the socket, and the tests empty its queue.
+        unsafe { self.sk().queue_rcv(skb) }
     }
 
     /// `sk_refcnt`

@@ -5,12 +5,20 @@
 //! W is the raw `sk_wmem_alloc`, which is 1 without traffic; T is the truesize of the packet; `ws`
 //! counts the calls of the write-space callback.
 
+mod charge;
+mod clone;
+mod destructor;
+mod family;
+mod kind;
+mod lifetime;
+mod orphan;
+mod release;
+
 use crate::{
     bindings,
     skb::{
-        Cloned,
-        OwnerKind,
         SkBuff, //
+        Skb,
     },
     sock::{
         testing::TestSock,
@@ -30,13 +38,18 @@ use kernel::{
 static WS: Atomic<u32> = Atomic::new(0);
 static W_IN_CALLBACK: Atomic<u32> = Atomic::new(0);
 
-/// A socket whose write-space callback counts.
+/// A UDP socket whose write-space callback counts.
 pub(super) fn counting_sock() -> Result<TestSock> {
     let sock = TestSock::new()?;
-    // SAFETY: The socket is new and nobody else knows it.
+    count_calls(&sock);
+    Ok(sock)
+}
+
+/// Counts from now on.
+fn count_calls(sock: &TestSock) {
+    // SAFETY: Nobody else knows the socket.
     unsafe { (*sock.sk().as_ptr()).sk_write_space = Some(count) };
     WS.store(0, Relaxed);
-    Ok(sock)
 }
 
 /// # Safety
@@ -58,173 +71,34 @@ fn packet() -> Result<SkBuff> {
     Ok(skb)
 }
 
-fn users(skb: &SkBuff) -> i32 {
-    // SAFETY: The packet is valid.
-    unsafe { (*skb.as_ptr()).users.refs.counter }
+/// A packet that is charged to `sock`.
+fn charged(sock: &TestSock) -> Result<SkBuff> {
+    let mut skb = packet()?;
+    skb.set_owner_w(sock.sk());
+    Ok(skb)
 }
 
-#[kunit_tests(knet_skb_claim)]
-mod tests {
-    use super::*;
+fn users(skb: &Skb) -> i32 {
+    skb.raw().users.refs.counter
+}
 
-    #[test]
-    fn c1_a_new_socket_has_w_of_one() -> Result {
-        let sock = counting_sock()?;
-        assert_eq!((sock.w(), sock.sk().wmem_alloc()), (1, 0));
-        Ok(())
-    }
+/// Whether the packet has no owner at all.
+fn unowned(skb: &Skb) -> bool {
+    // SAFETY: The packet is valid and in no TCP queue.
+    let destructor = unsafe { skb.raw().__bindgen_anon_3.__bindgen_anon_1.destructor };
+    skb.raw().sk.is_null() && destructor.is_none()
+}
 
-    #[test]
-    fn c2_set_owner_w_charges_truesize_and_nothing_else() -> Result {
-        let sock = counting_sock()?;
-        let mut skb = packet()?;
-        let (t, refcnt) = (skb.truesize(), sock.refcnt());
-        assert!(skb.owner_kind() == OwnerKind::None && skb.owner().is_none());
-        skb.set_owner_w(sock.sk());
-        assert_eq!((sock.w(), skb.truesize()), (1 + t, t));
-        assert_eq!((sock.refcnt(), users(&skb), ws()), (refcnt, 1, 0));
-        assert!(skb.owner_kind() == OwnerKind::Write);
-        assert_eq!(skb.owner().map(|sk| sk.as_ptr()), Some(sock.sk().as_ptr()));
-        skb.consume();
-        Ok(())
+/// Sets a bit of `enum sock_flags`, as `sock_set_flag` does.
+fn set_flag(sock: &TestSock, flag: bindings::sock_flags) {
+    // SAFETY: Nobody else knows the socket.
+    unsafe {
+        (*sock.sk().as_ptr()).__sk_common.__bindgen_anon_5.skc_flags |= 1 << flag;
     }
+}
 
-    #[test]
-    fn c6_a_new_owner_releases_the_old_one_first() -> Result {
-        let (a, b) = (counting_sock()?, counting_sock()?);
-        let mut skb = packet()?;
-        skb.set_owner_w(a.sk());
-        skb.set_owner_w(b.sk());
-        assert_eq!((a.w(), b.w(), ws()), (1, 1 + skb.truesize(), 1));
-        // The same owner again: the same charge, one call.
-        skb.set_owner_w(b.sk());
-        assert_eq!((b.w(), ws()), (1 + skb.truesize(), 2));
-        skb.consume();
-        assert_eq!(b.w(), 1);
-        Ok(())
-    }
-
-    #[test]
-    fn c12_the_last_free_gives_the_bytes_back_and_calls_once() -> Result {
-        let sock = counting_sock()?;
-        let (mut one, mut two) = (packet()?, packet()?);
-        one.set_owner_w(sock.sk());
-        two.set_owner_w(sock.sk());
-        let (t, before) = (one.truesize(), sock.w());
-        one.consume();
-        assert_eq!((sock.w(), ws()), (before - t, 1));
-        // One byte is still held while the callback runs.
-        assert_eq!(W_IN_CALLBACK.load(Relaxed), before - t + 1);
-        two.drop_with(crate::skb::DropReason::QUEUE_PURGE);
-        assert_eq!((sock.w(), ws()), (1, 2));
-        Ok(())
-    }
-
-    #[test]
-    fn c17_napi_consume_credits_before_it_returns() -> Result {
-        let sock = counting_sock()?;
-        let mut skb = packet()?;
-        skb.set_owner_w(sock.sk());
-        // A failed assertion sleeps, so it must not be made with BH disabled.
-        let after = crate::bh::disabled(|| {
-            skb.napi_consume(64);
-            (sock.w(), ws())
-        });
-        assert_eq!(after, (1, 1));
-        Ok(())
-    }
-
-    #[test]
-    fn c19_orphan_credits_and_leaves_the_packet_alone() -> Result {
-        let sock = counting_sock()?;
-        let mut skb = packet()?;
-        skb.set_owner_w(sock.sk());
-        let (t, len) = (skb.truesize(), skb.len());
-        skb.orphan();
-        assert_eq!((sock.w(), ws()), (1, 1));
-        assert!(skb.owner_kind() == OwnerKind::None && skb.owner().is_none());
-        assert_eq!((skb.truesize(), skb.len(), users(&skb)), (t, len, 1));
-        skb.consume();
-        Ok(())
-    }
-
-    #[test]
-    fn c20_a_second_orphan_and_the_free_change_nothing() -> Result {
-        let sock = counting_sock()?;
-        let mut skb = packet()?;
-        skb.set_owner_w(sock.sk());
-        skb.orphan();
-        skb.orphan();
-        assert_eq!((sock.w(), ws()), (1, 1));
-        skb.consume();
-        assert_eq!((sock.w(), ws()), (1, 1));
-        Ok(())
-    }
-
-    #[test]
-    fn c25_a_clone_carries_no_claim() -> Result {
-        let sock = counting_sock()?;
-        let mut skb = packet()?;
-        skb.set_owner_w(sock.sk());
-        let w = sock.w();
-        let mut skb: SkBuff<Cloned> = skb.into();
-        let clone = skb.try_clone(GFP_KERNEL)?;
-        assert!(clone.owner_kind() == OwnerKind::None);
-        assert_eq!((sock.w(), clone.truesize()), (w, skb.truesize()));
-        clone.consume();
-        skb.consume();
-        Ok(())
-    }
-
-    #[test]
-    fn c26_the_original_decides_when_the_bytes_come_back() -> Result {
-        let sock = counting_sock()?;
-        let mut skb = packet()?;
-        skb.set_owner_w(sock.sk());
-        let w = sock.w();
-        let mut skb: SkBuff<Cloned> = skb.into();
-        let (one, two) = (skb.try_clone(GFP_KERNEL)?, skb.try_clone(GFP_KERNEL)?);
-        one.consume();
-        assert_eq!((sock.w(), ws()), (w, 0));
-        skb.consume();
-        assert_eq!((sock.w(), ws()), (1, 1));
-        two.consume();
-        assert_eq!((sock.w(), ws()), (1, 1));
-        Ok(())
-    }
-
-    #[test]
-    fn c9_alloc_send_skb_admits_until_the_buffer_is_full() -> Result {
-        let sock = counting_sock()?;
-        let sk = sock.sk();
-        let mut skbs = KVec::new();
-        // A packet is admitted as long as W - 1 < SB, so the last one may go beyond.
-        while sk.wmem_alloc() < sk.sndbuf() {
-            let before = sock.w();
-            let skb = sk.alloc_send_skb(32, 8192, true)?;
-            assert_eq!(sock.w(), before + skb.truesize());
-            assert_eq!(skb.headroom(), 32);
-            skbs.push(skb, GFP_KERNEL)?;
-        }
-        assert!(sk.alloc_send_skb(32, 1, true).map(|skb| skb.consume()) == Err(EAGAIN));
-        for skb in skbs {
-            skb.consume();
-        }
-        assert_eq!(sock.w(), 1);
-        Ok(())
-    }
-
-    #[test]
-    fn c59_the_charge_keeps_a_closed_socket() -> Result {
-        let sock = counting_sock()?;
-        let mut skb = packet()?;
-        skb.set_owner_w(sock.sk());
-        drop(sock);
-        // No file and no reference is left, but the memory is.
-        // Its own part of W went with the last reference.
-        let w = skb.owner().map(|sk| sk.wmem_alloc() + 1);
-        assert_eq!(w, Some(skb.truesize()));
-        skb.consume();
-        Ok(())
-    }
+/// Sets `sk_refcnt`: a test that makes it zero has to put it right again.
+fn set_refcnt(sock: &TestSock, n: i32) {
+    // SAFETY: Nobody else knows the socket.
+    unsafe { (*sock.sk().as_ptr()).__sk_common.skc_refcnt.refs.counter = n };
 }
