@@ -63,10 +63,6 @@ mod xmit;
 mod tests;
 
 pub use self::{
-    claim::OwnerKind,
-    csum::{
-        IpSummed,
-        Wsum, //
     claim::{
         Claim,
         Destructor,
@@ -76,6 +72,10 @@ pub use self::{
         RcvCharged,
         ReceivedSkb,
         WmemRef, //
+    },
+    csum::{
+        IpSummed,
+        Wsum, //
     },
     dispose::implicit_drops,
     gso::{
