@@ -35,6 +35,12 @@
 //! [`Destructor`] is for protocols that have to know when that is, [`SkBuff::set_owner_r`] for what
 //! was received, [`Skb::claim`] and [`Skb::owner`] tell what is on a packet.
 //!
+//! # Where its bytes are
+//!
+//! The first [`headlen`](Skb::headlen) bytes are linear and can be borrowed. Those behind them are
+//! in [page fragments](Skb::frags); they have to be copied out, or made
+//! [linear](SkBuff::linearize).
+//!
 //! # Examples
 //!
 //! ```ignore
@@ -52,6 +58,7 @@ mod csum;
 mod data;
 mod dispose;
 mod gso;
+mod frag;
 mod meta;
 mod queue;
 mod reason;
@@ -82,6 +89,10 @@ pub use self::{
         GsoType,
         Segmented, //
     },
+    alloc::PageFrag,
+    claim::OwnerKind,
+    dispose::implicit_drops,
+    frag::Frag,
     meta::{
         RxSkBuff,
         TxMeta, //
@@ -112,6 +123,10 @@ pub use self::claim::{
 };
 
 pub(crate) use self::dispose::IMPLICIT_DROPS;
+pub(crate) use self::{
+    alloc::linear_size,
+    dispose::IMPLICIT_DROPS, //
+};
 
 use crate::bindings;
 use core::{
@@ -129,7 +144,7 @@ use kernel::types::Opaque;
 /// # Invariants
 ///
 /// The packet is valid and holds at least one reference for as long as it is borrowed. Nobody
-/// writes to its linear data meanwhile.
+/// writes to its linear data, or changes its fragments, meanwhile. All its bytes are initialised.
 #[repr(transparent)]
 pub struct Skb(Opaque<bindings::sk_buff>);
 

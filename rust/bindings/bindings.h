@@ -10,10 +10,13 @@
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
 #include <linux/kallsyms.h>
+#include <linux/mmzone.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
+#include <linux/page_frag_cache.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/sockios.h>
 #include <net/checksum.h>
@@ -22,6 +25,7 @@
 #include <net/net_namespace.h>
 #include <net/netdev_queues.h>
 #include <net/netlink.h>
+#include <net/netmem.h>
 #include <net/rtnetlink.h>
 #include <net/sock.h>
 #include <linux/wren.h>
@@ -31,6 +35,8 @@ static const gfp_t GFP_ATOMIC_VALUE = GFP_ATOMIC;
 static const gfp_t GFP_KERNEL_VALUE = GFP_KERNEL;
 static const netdev_features_t NETIF_F_GSO_SOFTWARE_VALUE = NETIF_F_GSO_SOFTWARE;
 static const unsigned int KSYM_SYMBOL_LEN_VALUE = KSYM_SYMBOL_LEN;
+static const size_t KMALLOC_MAX_SIZE_VALUE = KMALLOC_MAX_SIZE;
 static const unsigned int L1_CACHE_BYTES_VALUE = L1_CACHE_BYTES;
+static const unsigned int MAX_PAGE_ORDER_VALUE = MAX_PAGE_ORDER;
 static const unsigned int SIOCINQ_VALUE = SIOCINQ;
 static const unsigned int SIOCOUTQ_VALUE = SIOCOUTQ;

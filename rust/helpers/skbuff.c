@@ -40,3 +40,26 @@ __knet_helper unsigned int knet_helper_skb_queue_first_len(struct sk_buff_head *
 	spin_unlock_bh(&list->lock);
 	return len;
 }
+
+/* skb_add_rx_frag() for memory that is known by its address. */
+__knet_helper void knet_helper_skb_add_rx_frag_virt(struct sk_buff *skb, int i, void *data,
+						    int size, unsigned int truesize)
+{
+	struct page *page = virt_to_head_page(data);
+
+	skb_add_rx_frag(skb, i, page, data - page_address(page), size, truesize);
+}
+
+/* Copies a part of a fragment that is made of pages. */
+__knet_helper void knet_helper_skb_frag_read(const skb_frag_t *frag, u32 off, void *to, u32 len)
+{
+	u32 p_off, p_len, copied;
+	struct page *p;
+	void *vaddr;
+
+	skb_frag_foreach_page(frag, skb_frag_off(frag) + off, len, p, p_off, p_len, copied) {
+		vaddr = kmap_local_page(p);
+		memcpy(to + copied, vaddr + p_off, p_len);
+		kunmap_local(vaddr);
+	}
+}

@@ -8,13 +8,23 @@
 use super::NetDevice;
 use crate::{
     bindings,
-    skb::RxSkBuff, //
+    skb::{
+        linear_size,
+        PageFrag,
+        RxSkBuff,
+        SkBuff, //
+    }, //
 };
 use core::{
     cell::UnsafeCell,
-    pin::Pin, //
+    pin::Pin,
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
+    alloc::AllocError,
     new_mutex,
     prelude::*,
     sync::{
@@ -69,7 +79,64 @@ impl PollContext<'_> {
         unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.0.into_raw().as_ptr()) };
     }
 
-    /// The budget, for [`SkBuff::napi_consume`](crate::skb::SkBuff::napi_consume).
+    /// Allocates a packet with room for `size` bytes that were received, from the caches of this
+    /// CPU. Its headroom is that of [`SkBuff::netdev_alloc`].
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`] if there is no memory, or never for that much.
+    ///
+    /// C: [`napi_alloc_skb`](srctree/net/core/skbuff.c)
+    #[inline]
+    pub fn alloc_skb(&mut self, size: usize) -> Result<SkBuff, AllocError> {
+        let size = linear_size(0, size).ok_or(AllocError)?;
+        // SAFETY: The instance is being polled by this CPU; the size is in range.
+        let skb = unsafe { bindings::napi_alloc_skb(self.napi.napi.get(), size) };
+        let skb = NonNull::new(skb).ok_or(AllocError)?;
+        // The packet may outlive the device, and has no reference to it.
+        // SAFETY: The packet is valid. A new one has one reference, and it was given to us; so is
+        // its buffer.
+        unsafe {
+            (*skb.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = ptr::null_mut();
+            Ok(SkBuff::from_raw(skb))
+        }
+    }
+
+    /// As [`PageFrag::alloc`], with less to do.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// C: [`napi_alloc_frag`](srctree/include/linux/skbuff.h)
+    #[inline]
+    pub fn alloc_frag(&mut self, size: usize) -> Result<PageFrag, AllocError> {
+        // SAFETY: That function does what is asked for; BH are disabled in a poll.
+        unsafe {
+            PageFrag::alloc_by(size, |size, mask| {
+                bindings::__napi_alloc_frag_align(size, mask)
+            })
+        }
+    }
+
+    /// As [`PageFrag::build_skb`], with the `struct sk_buff` from the cache of this CPU.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// C: [`napi_build_skb`](srctree/net/core/skbuff.c)
+    #[inline]
+    pub fn build_skb(&mut self, frag: PageFrag) -> Result<SkBuff, (PageFrag, Error)> {
+        // SAFETY: That function does what is asked for; BH are disabled in a poll.
+        unsafe { frag.build_by(|head, size| bindings::napi_build_skb(head, size)) }
+    }
+
+    /// The budget, for [`SkBuff::napi_consume`].
     #[inline]
     pub fn budget(&self) -> i32 {
         self.budget

@@ -2,6 +2,8 @@
 
 //! KUnit tests of the transmit contract, with a real device in a real stack.
 
+mod napi;
+
 use super::{
     ethtool::{
         self,
@@ -184,12 +186,17 @@ fn packet(sock: &TestSock) -> Result<SkBuff> {
     Ok(skb)
 }
 
+/// Finds the device.
+fn find<'a>(guard: &'a rcu::Guard) -> Option<&'a NetDevice> {
+    // SAFETY: The initial namespace is always there.
+    let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
+    net.dev_get_by_index(IFINDEX.load(Relaxed), guard)
+}
+
 /// Gives a packet to the device, through its qdisc.
 fn send(skb: SkBuff) -> Result {
     let guard = rcu::read_lock();
-    // SAFETY: The initial namespace is always there.
-    let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
-    match net.dev_get_by_index(IFINDEX.load(Relaxed), &guard) {
+    match find(&guard) {
         Some(dev) => skb.dev_queue_xmit(dev, &guard),
         None => {
             skb.consume();
@@ -309,11 +316,7 @@ mod tests {
         let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
         device(&kind)?;
         let guard = rcu::read_lock();
-        // SAFETY: The initial namespace is always there.
-        let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
-        let dev = net
-            .dev_get_by_index(IFINDEX.load(Relaxed), &guard)
-            .ok_or(ENODEV)?;
+        let dev = find(&guard).ok_or(ENODEV)?;
         // SAFETY: The device is valid while RCU is read-locked.
         let flags = unsafe {
             (*dev.as_ptr())

@@ -117,7 +117,7 @@ impl<S: State> SkBuff<S> {
 
     /// Moves an empty packet's data `len` bytes on, for headers that are pushed later.
     #[inline(always)]
-    pub(super) fn reserve_unchecked(&mut self, len: usize) {
+    pub(crate) fn reserve_unchecked(&mut self, len: usize) {
         let skb = self.raw_mut();
         // SAFETY: The callers have checked that the buffer is that large.
         skb.data = unsafe { skb.data.add(len) };

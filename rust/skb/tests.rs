@@ -2,10 +2,12 @@
 
 //! KUnit tests of packets. Those of claims are named after what must hold in the kernel.
 
+mod alloc;
 mod claim;
 mod csum;
 mod data;
 mod share;
 mod gso;
 mod queue;
+mod frag;
 mod state;

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a poll function can do: allocate from the caches of its CPU.
+
+use super::{
+    device,
+    find,
+    Registration, //
+};
+use crate::{
+    bindings,
+    netdev::{
+        Napi,
+        NetDevice,
+        Poll,
+        PollContext,
+        PollResult, //
+    },
+    skb::{
+        PageFrag,
+        SkBuff, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+/// What the poll function has found, and whether it was called at all. A failed assertion sleeps,
+/// so none is made in it.
+static FOUND: Atomic<u32> = Atomic::new(0);
+const CALLED: u32 = 1 << 31;
+
+/// Allocates in each way and notes what is as it should be, a bit for each.
+struct Allocate;
+
+impl Poll for Allocate {
+    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+        let results = [
+            alloc_skb(&mut ctx, 1500),
+            alloc_skb(&mut ctx, 16),
+            ctx.alloc_skb(u32::MAX as usize)
+                .map(|skb| skb.consume())
+                .is_err(),
+            build_skb(&mut ctx).is_ok(),
+            no_room(&mut ctx).is_ok(),
+        ];
+        let mut found = CALLED;
+        for (bit, result) in results.into_iter().enumerate() {
+            found |= u32::from(result) << bit;
+        }
+        FOUND.store(found, Relaxed);
+        ctx.complete_done()
+    }
+}
+
+fn has_device(skb: &SkBuff) -> bool {
+    // SAFETY: The packet is valid.
+    let dev = unsafe {
+        (*skb.as_ptr())
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .dev
+    };
+    !dev.is_null()
+}
+
+/// An empty packet with room and headroom, which can be filled.
+fn alloc_skb(ctx: &mut PollContext<'_>, size: usize) -> bool {
+    let Ok(mut skb) = ctx.alloc_skb(size) else {
+        return false;
+    };
+    let new = skb.is_empty() && skb.headroom() >= 32 && skb.tailroom() >= size;
+    let good = new && !has_device(&skb) && skb.put(size).is_ok();
+    skb.napi_consume(ctx.budget());
+    good
+}
+
+/// A packet around a fragment, with another one added.
+fn build_skb(ctx: &mut PollContext<'_>) -> Result {
+    let mut head = PageFrag::alloc_head(32, 100)?;
+    head.put_data(b"head")?;
+    let mut skb = ctx.build_skb(head).map_err(|(_, e)| e)?;
+    let mut tail = ctx.alloc_frag(100)?;
+    let full = tail.truesize() == 128 && ctx.alloc_frag(0).is_err();
+    tail.put_data(b"tail")?;
+    skb.add_frag(tail).map_err(|(_, e)| e)?;
+    let good = (skb.data(), skb.len(), skb.headroom()) == (&b"head"[..], 8, 32);
+    skb.napi_consume(ctx.budget());
+    if good && full {
+        Ok(())
+    } else {
+        Err(EINVAL)
+    }
+}
+
+/// A fragment without room for the bookkeeping comes back.
+fn no_room(ctx: &mut PollContext<'_>) -> Result {
+    let mut frag = ctx.alloc_frag(size_of::<bindings::skb_shared_info>())?;
+    frag.put_data(b"data")?;
+    match ctx.build_skb(frag) {
+        Ok(skb) => {
+            skb.consume();
+            Err(EINVAL)
+        }
+        Err((frag, error)) if error == ENOSPC && frag.data() == b"data" => Ok(()),
+        Err((_, error)) => Err(error),
+    }
+}
+
+#[kunit_tests(knet_napi)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_allocates_from_the_caches_of_its_cpu() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let dev: ARef<NetDevice> = {
+            let guard = rcu::read_lock();
+            find(&guard).ok_or(ENODEV)?.into()
+        };
+        let napi = KBox::pin_init(Napi::new(Allocate), GFP_KERNEL)?;
+        FOUND.store(0, Relaxed);
+        napi.enable(&dev)?;
+        crate::bh::disabled(|| napi.schedule());
+        // Ten seconds at most.
+        for _ in 0..1000 {
+            if FOUND.load(Relaxed) != 0 {
+                break;
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        napi.disable();
+        assert_eq!(FOUND.load(Relaxed), CALLED | 0b1_1111);
+        Ok(())
+    }
+}
