@@ -90,6 +90,11 @@ pub use self::{
         Segmented, //
     },
     alloc::PageFrag,
+    alloc::{
+        PageFrag,
+        PagedLayout,
+        Unfilled, //
+    },
     claim::OwnerKind,
     dispose::implicit_drops,
     frag::Frag,

@@ -52,11 +52,14 @@ use crate::{
     net::Namespace,
     refcount::Refcount,
     skb::{
+        linear_size,
         DropReason,
         ReceivedSkb,
+        PagedLayout,
         SharedSkBuff,
         SkBuff,
-        State, //
+        State,
+        Unfilled, //
     },
 };
 use core::{
@@ -251,27 +254,51 @@ impl LiveSock {
     ///
     /// C: [`sock_alloc_send_skb`](srctree/include/net/sock.h)
     pub fn alloc_send_skb(&self, headroom: usize, size: usize, dontwait: bool) -> Result<SkBuff> {
-        let total = headroom.checked_add(size).ok_or(EMSGSIZE)?;
+        let total = linear_size(headroom, size).ok_or(EMSGSIZE)?;
+        let skb = self.alloc_send(total as c_ulong, 0, 0, dontwait)?;
+        // SAFETY: A new packet has one reference, and it was given to us; so is its buffer.
+        let mut skb = unsafe { SkBuff::from_raw(skb) };
+        skb.reserve_unchecked(headroom);
+        Ok(skb)
+    }
+
+    /// As [`alloc_send_skb`](Self::alloc_send_skb), for a packet whose payload, or a part of it, is
+    /// in pages. The charge counts each page whole.
+    ///
+    /// # Errors
+    ///
+    /// As there; `EMSGSIZE` also if MAX_SKB_FRAGS pages do not hold the paged part, `EINVAL` if no
+    /// page has the order of `layout`.
+    ///
+    /// C: [`sock_alloc_send_pskb`](srctree/net/core/sock.c)
+    pub fn alloc_send_pskb(&self, layout: &PagedLayout, dontwait: bool) -> Result<Unfilled> {
+        let alloc = |linear, paged, order| self.alloc_send(linear, paged, order, dontwait);
+        // SAFETY: That function makes packets with `alloc_skb_with_frags`.
+        unsafe { Unfilled::alloc_by(layout, alloc) }
+    }
+
+    /// Allocates a packet of these sizes, which were checked.
+    fn alloc_send(
+        &self,
+        linear: c_ulong,
+        paged: c_ulong,
+        order: c_int,
+        dontwait: bool,
+    ) -> Result<NonNull<bindings::sk_buff>> {
         let mut err = 0;
-        // SAFETY: The socket is valid by the type invariant, and the caller may sleep.
+        // SAFETY: The socket is valid by the type invariant, and the caller may sleep. The size of
+        // the linear part is that of a buffer, and the order that of a page.
         let skb = unsafe {
             bindings::sock_alloc_send_pskb(
                 self.as_ptr(),
-                total as c_ulong,
-                0,
+                linear,
+                paged,
                 dontwait.into(),
                 &mut err,
-                0,
+                order,
             )
         };
-        let skb = NonNull::new(skb).ok_or_else(|| Error::from_errno(err))?;
-        // SAFETY: A new packet has one reference, and it was given to us.
-        let mut skb = unsafe { SkBuff::from_raw(skb) };
-        if let Err(e) = skb.reserve(headroom) {
-            skb.consume();
-            return Err(e);
-        }
-        Ok(skb)
+        NonNull::new(skb).ok_or_else(|| Error::from_errno(err))
     }
 
     /// Takes the next packet out of the receive queue, or looks at it if `flags` have MSG_PEEK.

@@ -6,20 +6,29 @@
 //! | ------------------------------------------ | ---------------------------------------------- |
 //! | [`SkBuff::alloc`]                          | any packet with linear data                    |
 //! | [`SkBuff::alloc_fclone`]                   | one that is kept while a clone of it goes out  |
+//! | [`SkBuff::alloc_with_frags`]               | long ones, with the payload in pages           |
 //! | [`SkBuff::netdev_alloc`]                   | what a device receives                         |
 //! | [`PollContext::alloc_skb`]                 | the same in a poll function                    |
 //! | [`PageFrag::build_skb`]                    | data that is in memory already                 |
-//! | [`LiveSock::alloc_send_skb`]               | what a program sends, charged from the start   |
+//! | [`LiveSock::alloc_send_skb`], [`_pskb`]    | what a program sends, charged from the start   |
 //!
 //! Whatever the source, the linear data of a new packet is its own: it is [`Private`].
 //!
 //! [`PollContext::alloc_skb`]: crate::netdev::PollContext::alloc_skb
 //! [`LiveSock::alloc_send_skb`]: crate::sock::LiveSock::alloc_send_skb
+//! [`_pskb`]: crate::sock::LiveSock::alloc_send_pskb
 //! [`Private`]: super::Private
 
 mod page_frag;
+mod paged;
 
-pub use self::page_frag::PageFrag;
+pub use self::{
+    page_frag::PageFrag,
+    paged::{
+        PagedLayout,
+        Unfilled, //
+    }, //
+};
 
 use super::{
     SkBuff, //

@@ -10,4 +10,5 @@ mod share;
 mod gso;
 mod queue;
 mod frag;
+mod paged;
 mod state;
