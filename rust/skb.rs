@@ -38,8 +38,8 @@
 //! # Where its bytes are
 //!
 //! The first [`headlen`](Skb::headlen) bytes are linear and can be borrowed. Those behind them are
-//! in [page fragments](Skb::frags); they have to be copied out, or made
-//! [linear](SkBuff::linearize).
+//! in [page fragments](Skb::frags), and then in the [packets of a list](Skb::frag_list); they have
+//! to be copied out, or made [linear](SkBuff::linearize).
 //!
 //! # Examples
 //!
@@ -59,6 +59,7 @@ mod data;
 mod dispose;
 mod gso;
 mod frag;
+mod frag_list;
 mod meta;
 mod queue;
 mod reason;

@@ -92,7 +92,7 @@ impl Skb {
         self.data_len() != 0
     }
 
-    /// How many page fragments the packet has, without those of its fragment list.
+    /// How many page fragments the packet has, without those of its [list](Self::frag_list).
     #[inline]
     pub fn nr_frags(&self) -> usize {
         // SAFETY: The packet is valid by the type invariant.
@@ -100,7 +100,7 @@ impl Skb {
     }
 
     /// Bytes in the linear part and the page fragments: all but those of the packets in the
-    /// fragment list. `skb_pagelen`.
+    /// [list](Self::frag_list). `skb_pagelen`.
     #[inline]
     pub fn pagelen(&self) -> usize {
         self.headlen() + self.frags().map(|frag| frag.size()).sum::<usize>()
@@ -141,8 +141,8 @@ impl SkBuff<Private> {
     ///
     /// * `ENOSPC` if the packet has MAX_SKB_FRAGS of them;
     /// * `EBUSY` if a claim is on the packet: what it is charged for is its truesize;
-    /// * `EINVAL` if nothing was written, if the packet has a fragment list, whose data comes
-    ///   last, or if its other fragments are lent by a program.
+    /// * `EINVAL` if nothing was written, if the packet has a [list](Skb::frag_list), whose data
+    ///   comes last, or if its other fragments are lent by a program.
     ///
     /// C: [`skb_add_rx_frag`](srctree/include/linux/skbuff.h)
     pub fn add_frag(&mut self, frag: PageFrag) -> Result<(), (PageFrag, Error)> {

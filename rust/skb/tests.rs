@@ -10,5 +10,6 @@ mod share;
 mod gso;
 mod queue;
 mod frag;
+mod frag_list;
 mod paged;
 mod state;
