@@ -57,9 +57,9 @@ mod claim;
 mod csum;
 mod data;
 mod dispose;
-mod gso;
 mod frag;
 mod frag_list;
+mod gso;
 mod meta;
 mod queue;
 mod reason;
@@ -71,6 +71,11 @@ mod xmit;
 mod tests;
 
 pub use self::{
+    alloc::{
+        PageFrag,
+        PagedLayout,
+        Unfilled, //
+    },
     claim::{
         Claim,
         Destructor,
@@ -86,19 +91,11 @@ pub use self::{
         Wsum, //
     },
     dispose::implicit_drops,
+    frag::Frag,
     gso::{
         GsoType,
         Segmented, //
     },
-    alloc::PageFrag,
-    alloc::{
-        PageFrag,
-        PagedLayout,
-        Unfilled, //
-    },
-    claim::OwnerKind,
-    dispose::implicit_drops,
-    frag::Frag,
     meta::{
         RxSkBuff,
         TxMeta, //
@@ -128,7 +125,6 @@ pub use self::claim::{
     RawSkBuff, //
 };
 
-pub(crate) use self::dispose::IMPLICIT_DROPS;
 pub(crate) use self::{
     alloc::linear_size,
     dispose::IMPLICIT_DROPS, //

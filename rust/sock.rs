@@ -54,8 +54,8 @@ use crate::{
     skb::{
         linear_size,
         DropReason,
-        ReceivedSkb,
         PagedLayout,
+        ReceivedSkb,
         SharedSkBuff,
         SkBuff,
         State,

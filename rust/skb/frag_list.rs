@@ -64,13 +64,6 @@ impl Skb {
     }
 }
 
-/// Whether the packet is to be cut into segments: `skb_is_gso`.
-#[inline]
-fn is_gso(skb: &Skb) -> bool {
-    // SAFETY: The packet is valid by the type invariant.
-    unsafe { (*skb.shinfo()).gso_size != 0 }
-}
-
 /// Whether there is another reference to a packet: `skb_shared`. Those of a list have one if the
 /// data of its head was unshared.
 #[inline]
@@ -133,7 +126,7 @@ impl SkBuff<Private> {
     /// Returns the pointer at the end of the list, to be set to `skb`, and the truesize of the
     /// packet with it.
     fn frag_list_end(&self, skb: &Skb) -> Result<(*mut *mut bindings::sk_buff, u32)> {
-        if !may_be_in_list(skb) || is_gso(self) {
+        if !may_be_in_list(skb) || self.is_gso() {
             return Err(EINVAL);
         }
         if skb.is_claimed() || self.is_claimed() {
@@ -172,7 +165,7 @@ impl SkBuff<Private> {
         let Some(first) = self.frag_list().next() else {
             return Ok(None);
         };
-        if is_gso(self) {
+        if self.is_gso() {
             return Err(EINVAL);
         }
         if self.is_claimed() {

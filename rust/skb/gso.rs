@@ -130,12 +130,6 @@ impl Skb {
         let raw = self.gso_type_raw() & !NOTES;
         GsoType::ALL.into_iter().find(|kind| kind.as_raw() == raw)
     }
-
-    #[inline]
-    fn has_frag_list(&self) -> bool {
-        // SAFETY: The packet is valid by the type invariant.
-        unsafe { !(*self.shinfo()).frag_list.is_null() }
-    }
 }
 
 impl SkBuff<Private> {
