@@ -60,6 +60,7 @@ mod dispose;
 mod frag;
 mod frag_list;
 mod gso;
+mod header;
 mod meta;
 mod queue;
 mod reason;
@@ -96,6 +97,7 @@ pub use self::{
         GsoType,
         Segmented, //
     },
+    header::EthHdr,
     meta::{
         RxSkBuff,
         TxMeta, //

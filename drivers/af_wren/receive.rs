@@ -26,6 +26,7 @@ use knet::{
     skb::{
         Cloned,
         DropReason,
+        EthHdr,
         SkBuff, //
     },
     sock::{
@@ -103,7 +104,10 @@ pub(crate) fn recvmsg(sk: &LiveSocket<Wren>, msg: &mut RecvMsg<'_>) -> Result<us
     let from = Address {
         port: source,
         ifindex: skb.iif(),
-        mac: skb.eth_source().unwrap_or_default(),
+        mac: skb
+            .mac_header::<EthHdr>()
+            .map(|eth| eth.h_source)
+            .unwrap_or_default(),
     };
     msg.set_name(&from.to_bytes(sk.data().family));
     msg.set_cmsgs(sk, &skb);

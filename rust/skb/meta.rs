@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a packet carries besides data: device, protocol, header offsets, queue.
+//! What a packet carries besides data: device, protocol, queue.
 
 use super::{
     Cloned,
     DropReason,
+    EthHdr,
     SkBuff, //
     Skb,
     State,
@@ -58,25 +59,6 @@ impl Skb {
     pub fn is_for_other_host(&self) -> bool {
         u32::from(self.headers().pkt_type()) == bindings::PACKET_OTHERHOST
     }
-
-    /// The Ethernet address that the frame came from, or `None` if the packet has no Ethernet
-    /// header.
-    pub fn eth_source(&self) -> Option<[u8; 6]> {
-        let offset = self.headers().mac_header;
-        if offset == u16::MAX {
-            return None;
-        }
-        // SAFETY: The packet is valid by the type invariant.
-        let (head, data) = unsafe { ((*self.as_ptr()).head, (*self.as_ptr()).data) };
-        let end = usize::from(offset) + size_of::<bindings::ethhdr>();
-        // The header must lie before the end of the linear data.
-        if end > (data as usize - head as usize) + self.headlen() {
-            return None;
-        }
-        // SAFETY: The bounds were just checked; the header consists of bytes.
-        let eth = unsafe { &*head.add(offset.into()).cast::<bindings::ethhdr>() };
-        Some(eth.h_source)
-    }
 }
 
 impl<S: State> SkBuff<S> {
@@ -93,20 +75,6 @@ impl<S: State> SkBuff<S> {
         headers.protocol = meta.protocol.to_be();
         headers.priority = meta.priority;
         headers.__bindgen_anon_4.mark = meta.mark;
-    }
-
-    /// Marks the present start of the data as the network header: `skb_reset_network_header`.
-    #[inline]
-    pub fn reset_network_header(&mut self) {
-        let offset = self.headroom() as u16;
-        self.headers_mut().network_header = offset;
-    }
-
-    /// Marks the present start of the data as the link-layer header: `skb_reset_mac_header`.
-    #[inline]
-    pub fn reset_mac_header(&mut self) {
-        let offset = self.headroom() as u16;
-        self.headers_mut().mac_header = offset;
     }
 
     /// Lets conntrack forget the packet: `nf_reset_ct`. A device that keeps packets for long has
@@ -139,11 +107,9 @@ impl<S: State> SkBuff<S> {
     /// C: [`__dev_forward_skb`](srctree/net/core/dev.c)
     #[inline]
     pub fn forward(mut self, from: &NetDevice, to: &NetDevice, rx_queue: u16) -> Result<RxSkBuff> {
-        const ETH_HLEN: usize = size_of::<bindings::ethhdr>();
-
         // The header is read where it is: a packet of a tunnel may have nothing linear, and a short
         // one has no header.
-        if self.may_pull(ETH_HLEN).is_err() {
+        if self.may_pull(size_of::<EthHdr>()).is_err() {
             // SAFETY: The device is valid.
             unsafe { bindings::dev_core_stats_rx_dropped_inc(to.as_ptr()) };
             self.drop_with(DropReason::PKT_TOO_SMALL);

@@ -12,4 +12,5 @@ mod gso;
 mod paged;
 mod queue;
 mod share;
+mod header;
 mod state;
