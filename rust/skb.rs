@@ -53,6 +53,7 @@
 //! ```
 
 mod alloc;
+mod cb;
 mod claim;
 mod csum;
 mod data;
@@ -91,6 +92,8 @@ pub use self::{
         IpSummed,
         Wsum, //
     },
+    cb::WithCb,
+    claim::OwnerKind,
     dispose::implicit_drops,
     frag::Frag,
     gso::{

@@ -40,3 +40,4 @@ static const unsigned int L1_CACHE_BYTES_VALUE = L1_CACHE_BYTES;
 static const unsigned int MAX_PAGE_ORDER_VALUE = MAX_PAGE_ORDER;
 static const unsigned int SIOCINQ_VALUE = SIOCINQ;
 static const unsigned int SIOCOUTQ_VALUE = SIOCOUTQ;
+static const unsigned int SKB_CB_SIZE_VALUE = sizeof_field(struct sk_buff, cb);

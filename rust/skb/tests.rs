@@ -3,6 +3,7 @@
 //! KUnit tests of packets. Those of claims are named after what must hold in the kernel.
 
 mod alloc;
+mod cb;
 mod claim;
 mod csum;
 mod data;
