@@ -27,6 +27,14 @@
 //! the packet is freed and [`implicit_drops`] goes up. The figure has to be 0 after every test and
 //! can be read from `/sys/kernel/debug/knet/implicit_drops`.
 //!
+//! # What is in it
+//!
+//! The first bytes are linear, the others may be in page fragments. [`Skb::data`] is the linear
+//! part, [`Skb::header_pointer`] finds a header wherever it is, and offsets remember where the
+//! headers of the layers are ([`Skb::mac_header`] and others). Besides there are the device, the
+//! protocol, marks and tags, and 48 bytes for whoever has the packet at the moment
+//! ([`SkBuff::with_cb`]).
+//!
 //! # Who is charged for it
 //!
 //! The claim of a socket on a packet is separate from the memory. [`SkBuff::set_owner_w`] charges
@@ -102,8 +110,14 @@ pub use self::{
     },
     header::EthHdr,
     meta::{
+        PktHashType,
+        PktType,
         RxSkBuff,
-        TxMeta, //
+        Tstamp,
+        TstampType,
+        TxMeta,
+        VlanProto,
+        VlanTag, //
     },
     queue::{
         Packets,

@@ -27,6 +27,7 @@ use knet::{
         Cloned,
         DropReason,
         EthHdr,
+        PktType,
         SkBuff, //
     },
     sock::{
@@ -50,7 +51,7 @@ impl Handler {
 /// Checks a frame and cuts off what is behind the payload. Returns its header.
 #[inline]
 fn check(skb: &mut SkBuff<Cloned>) -> Result<Header, DropReason> {
-    if skb.is_for_other_host() {
+    if skb.pkt_type() == PktType::OtherHost {
         return Err(DropReason::OTHERHOST);
     }
     skb.may_pull(wire::SIZE)

@@ -11,6 +11,7 @@
 #include <linux/if_packet.h>
 #include <linux/kallsyms.h>
 #include <linux/mmzone.h>
+#include <linux/if_vlan.h>
 #include <linux/net.h>
 #include <linux/netdevice.h>
 #include <linux/page_frag_cache.h>

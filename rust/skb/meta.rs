@@ -1,6 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a packet carries besides data: device, protocol, queue.
+//! What a packet carries besides data: device, protocol, type, priority, mark. The submodules have
+//! what needs more words.
+
+mod hash;
+mod queue_mapping;
+mod reset;
+mod tstamp;
+mod vlan;
+
+pub use self::{
+    hash::PktHashType,
+    tstamp::{
+        Tstamp,
+        TstampType, //
+    },
+    vlan::{
+        VlanProto,
+        VlanTag, //
+    },
+};
 
 use super::{
     Cloned,
@@ -27,6 +46,28 @@ pub struct TxMeta {
     pub mark: u32,
 }
 
+/// For whom a packet is, as the link layer has seen it: `skb->pkt_type`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum PktType {
+    /// For this host; what a packet is that says nothing else.
+    Host = bindings::PACKET_HOST as u8,
+    /// For all hosts.
+    Broadcast = bindings::PACKET_BROADCAST as u8,
+    /// For a group of hosts.
+    Multicast = bindings::PACKET_MULTICAST as u8,
+    /// For another host.
+    OtherHost = bindings::PACKET_OTHERHOST as u8,
+    /// Sent by this host: what a tap sees.
+    Outgoing = bindings::PACKET_OUTGOING as u8,
+    /// A broadcast or multicast packet that was looped back.
+    Loopback = bindings::PACKET_LOOPBACK as u8,
+    /// For user space.
+    User = bindings::PACKET_USER as u8,
+    /// For the kernel.
+    Kernel = bindings::PACKET_KERNEL as u8,
+}
+
 impl Skb {
     #[inline(always)]
     pub(super) fn headers(&self) -> &bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
@@ -35,17 +76,27 @@ impl Skb {
         unsafe { (*self.as_ptr()).__bindgen_anon_4.__bindgen_anon_1.as_ref() }
     }
 
+    /// Whether `dev` is the device that the packet came in on or goes out of: `skb->dev`.
+    ///
+    /// The packet does not hold its device, which may be gone. So it can be compared and not be
+    /// followed; who needs the device is given it beside the packet.
+    #[inline]
+    pub fn is_dev(&self, dev: &NetDevice) -> bool {
+        // SAFETY: The packet is valid by the type invariant, and the pointer is only compared.
+        let own = unsafe {
+            (*self.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev
+        };
+        own == dev.as_ptr()
+    }
+
     /// The EtherType in host byte order.
     #[inline]
     pub fn protocol(&self) -> u16 {
         u16::from_be(self.headers().protocol)
-    }
-
-    /// The transmit or receive queue of the packet: `skb_get_queue_mapping`.
-    #[inline(always)]
-    pub fn queue_mapping(&self) -> u16 {
-        // SAFETY: The packet is valid by the type invariant.
-        unsafe { (*self.as_ptr()).queue_mapping }
     }
 
     /// Index of the interface that the packet came in on: `skb->skb_iif`.
@@ -54,10 +105,40 @@ impl Skb {
         self.headers().skb_iif
     }
 
-    /// Whether the link layer meant the packet for another host: `PACKET_OTHERHOST`.
+    /// For whom the packet is.
     #[inline]
-    pub fn is_for_other_host(&self) -> bool {
-        u32::from(self.headers().pkt_type()) == bindings::PACKET_OTHERHOST
+    pub fn pkt_type(&self) -> PktType {
+        match u32::from(self.headers().pkt_type()) {
+            bindings::PACKET_HOST => PktType::Host,
+            bindings::PACKET_BROADCAST => PktType::Broadcast,
+            bindings::PACKET_MULTICAST => PktType::Multicast,
+            bindings::PACKET_OTHERHOST => PktType::OtherHost,
+            bindings::PACKET_OUTGOING => PktType::Outgoing,
+            bindings::PACKET_LOOPBACK => PktType::Loopback,
+            bindings::PACKET_USER => PktType::User,
+            // The field has three bits.
+            _ => PktType::Kernel,
+        }
+    }
+
+    /// Queueing priority.
+    #[inline]
+    pub fn priority(&self) -> u32 {
+        self.headers().priority
+    }
+
+    /// Mark for filters and routing.
+    #[inline]
+    pub fn mark(&self) -> u32 {
+        // SAFETY: Both members of the union are integers of this size.
+        unsafe { self.headers().__bindgen_anon_4.mark }
+    }
+
+    /// Whether the packet may be sent by another queue than the packets of its flow before it:
+    /// nothing of its socket is in flight. [`set_owner_w`](SkBuff::set_owner_w) says so.
+    #[inline]
+    pub fn ooo_okay(&self) -> bool {
+        self.headers().ooo_okay() != 0
     }
 }
 
@@ -71,24 +152,39 @@ impl<S: State> SkBuff<S> {
     /// Says what the packet is before it goes down the stack.
     #[inline]
     pub fn set_tx_meta(&mut self, meta: &TxMeta) {
-        let headers = self.headers_mut();
-        headers.protocol = meta.protocol.to_be();
-        headers.priority = meta.priority;
-        headers.__bindgen_anon_4.mark = meta.mark;
+        self.set_protocol(meta.protocol);
+        self.set_priority(meta.priority);
+        self.set_mark(meta.mark);
     }
 
-    /// Lets conntrack forget the packet: `nf_reset_ct`. A device that keeps packets for long has
-    /// to, or conntrack cannot be unloaded meanwhile.
+    /// Sets the EtherType, given in host byte order.
     #[inline]
-    pub fn nf_reset_ct(&mut self) {
-        // Without conntrack there is no such field.
-        #[cfg(CONFIG_NF_CONNTRACK)]
-        // SAFETY: The packet is ours alone.
-        unsafe {
-            if (*self.as_ptr())._nfct != 0 {
-                bindings::nf_reset_ct(self.as_ptr());
-            }
-        }
+    pub fn set_protocol(&mut self, protocol: u16) {
+        self.headers_mut().protocol = protocol.to_be();
+    }
+
+    /// Says for whom the packet is.
+    #[inline]
+    pub fn set_pkt_type(&mut self, pkt_type: PktType) {
+        self.headers_mut().set_pkt_type(pkt_type as u8);
+    }
+
+    /// Sets the queueing priority.
+    #[inline]
+    pub fn set_priority(&mut self, priority: u32) {
+        self.headers_mut().priority = priority;
+    }
+
+    /// Sets the mark for filters and routing.
+    #[inline]
+    pub fn set_mark(&mut self, mark: u32) {
+        self.headers_mut().__bindgen_anon_4.mark = mark;
+    }
+
+    /// Says whether the packet may be sent by another queue than the packets of its flow before it.
+    #[inline]
+    pub fn set_ooo_okay(&mut self, okay: bool) {
+        self.headers_mut().set_ooo_okay(okay.into());
     }
 
     /// Turns a packet that `from` has sent into one that `to` has received in its queue `rx_queue`.

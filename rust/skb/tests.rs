@@ -14,4 +14,5 @@ mod paged;
 mod queue;
 mod share;
 mod header;
+mod meta;
 mod state;

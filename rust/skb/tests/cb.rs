@@ -66,6 +66,7 @@ mod tests {
         assert_eq!(bytes(&skb), value);
         // What is around it is what it was.
         assert!(skb.owner_kind() == sk && skb.queue_mapping() == queue);
+        assert!(skb.tstamp().is_none());
         // Another type takes its place.
         let skb = skb.with_cb(0xaa_u8).into_skb();
         value[0] = 0xaa;
