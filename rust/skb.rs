@@ -86,6 +86,7 @@ pub use self::{
         PagedLayout,
         Unfilled, //
     },
+    cb::WithCb,
     claim::{
         Claim,
         Destructor,
@@ -100,8 +101,6 @@ pub use self::{
         IpSummed,
         Wsum, //
     },
-    cb::WithCb,
-    claim::OwnerKind,
     dispose::implicit_drops,
     frag::Frag,
     gso::{
@@ -131,6 +130,7 @@ pub use self::{
     state::{
         Cloned,
         Failed,
+        FrontMovable,
         HeaderPrivate,
         HeaderWritable,
         Private,

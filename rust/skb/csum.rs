@@ -14,6 +14,7 @@
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
 use super::{
+    FrontMovable,
     HeaderWritable,
     SkBuff, //
     Skb,
@@ -366,6 +367,34 @@ impl<S: State> SkBuff<S> {
         }
     }
 
+    /// Cuts the packet to `len` bytes and takes the others off the sum: `pskb_trim_rcsum`. A longer
+    /// `len` changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if a checksum is left to the device and its field would be cut off; `EFAULT` if the
+    /// CPU cannot read what is cut off; `ENOMEM`.
+    ///
+    /// C: [`pskb_trim_rcsum`](srctree/include/linux/skbuff.h)
+    #[inline]
+    pub fn trim_rcsum(&mut self, len: usize) -> Result {
+        if len >= self.len() {
+            return Ok(());
+        }
+        let before = self.ip_summed();
+        // SAFETY: The packet is ours alone, and `len` is less than its length.
+        let error = unsafe { bindings::pskb_trim_rcsum_slow(self.as_ptr(), len as c_uint) };
+        if error != 0 {
+            // C takes the bytes off the sum before it may run out of memory.
+            if let IpSummed::Complete(sum) = before {
+                self.headers_mut().__bindgen_anon_1.csum = sum.0;
+            }
+        }
+        to_result(error)
+    }
+}
+
+impl<S: FrontMovable> SkBuff<S> {
     /// Takes `len` bytes off the front and off the sum: `skb_pull_rcsum`.
     ///
     /// If a checksum is left to the device and its start is pulled off, nothing is left to it any
@@ -393,32 +422,6 @@ impl<S: State> SkBuff<S> {
             _ => {}
         }
         self.pull(len)
-    }
-
-    /// Cuts the packet to `len` bytes and takes the others off the sum: `pskb_trim_rcsum`. A longer
-    /// `len` changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if a checksum is left to the device and its field would be cut off; `EFAULT` if the
-    /// CPU cannot read what is cut off; `ENOMEM`.
-    ///
-    /// C: [`pskb_trim_rcsum`](srctree/include/linux/skbuff.h)
-    #[inline]
-    pub fn trim_rcsum(&mut self, len: usize) -> Result {
-        if len >= self.len() {
-            return Ok(());
-        }
-        let before = self.ip_summed();
-        // SAFETY: The packet is ours alone, and `len` is less than its length.
-        let error = unsafe { bindings::pskb_trim_rcsum_slow(self.as_ptr(), len as c_uint) };
-        if error != 0 {
-            // C takes the bytes off the sum before it may run out of memory.
-            if let IpSummed::Complete(sum) = before {
-                self.headers_mut().__bindgen_anon_1.csum = sum.0;
-            }
-        }
-        to_result(error)
     }
 }
 

@@ -7,6 +7,7 @@
 //! as it was. All bounds are checked with the same comparisons that C makes.
 
 use super::{
+    FrontMovable,
     HeaderWritable,
     Private,
     SkBuff, //
@@ -141,23 +142,6 @@ impl<S: State> SkBuff<S> {
         Ok(())
     }
 
-    /// Takes `len` bytes off the front: `skb_pull`.
-    ///
-    /// # Errors
-    ///
-    /// `ENODATA` if the linear part is shorter; see [`may_pull`](Self::may_pull).
-    #[inline]
-    pub fn pull(&mut self, len: usize) -> Result {
-        if len > self.headlen() {
-            return Err(ENODATA);
-        }
-        let skb = self.raw_mut();
-        skb.len -= len as u32;
-        // SAFETY: There are at least `len` linear bytes.
-        skb.data = unsafe { skb.data.add(len) };
-        Ok(())
-    }
-
     /// Sees to it that the first `len` bytes are linear: `pskb_may_pull`.
     ///
     /// # Errors
@@ -204,6 +188,25 @@ impl<S: State> SkBuff<S> {
         }
         // SAFETY: The packet is ours alone, and `len` is less than its length.
         to_result(unsafe { bindings::___pskb_trim(self.as_ptr(), len as u32) })
+    }
+}
+
+impl<S: FrontMovable> SkBuff<S> {
+    /// Takes `len` bytes off the front: `skb_pull`.
+    ///
+    /// # Errors
+    ///
+    /// `ENODATA` if the linear part is shorter; see [`may_pull`](Self::may_pull).
+    #[inline]
+    pub fn pull(&mut self, len: usize) -> Result {
+        if len > self.headlen() {
+            return Err(ENODATA);
+        }
+        let skb = self.raw_mut();
+        skb.len -= len as u32;
+        // SAFETY: There are at least `len` linear bytes.
+        skb.data = unsafe { skb.data.add(len) };
+        Ok(())
     }
 }
 

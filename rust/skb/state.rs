@@ -59,12 +59,19 @@ pub enum HeaderPrivate {}
 /// of this packet's view of it may move inwards.
 pub enum Cloned {}
 
+/// A state in which bytes may be taken off the front. With [`HeaderPrivate`] they may not: what is
+/// pulled could be pushed over again, and payload is not ours to write. Forget about the headers
+/// first (`into()`).
+pub trait FrontMovable: State {}
+
 impl sealed::Sealed for Private {}
 impl sealed::Sealed for HeaderPrivate {}
 impl sealed::Sealed for Cloned {}
 impl State for Private {}
 impl State for HeaderPrivate {}
 impl State for Cloned {}
+impl FrontMovable for Private {}
+impl FrontMovable for Cloned {}
 impl HeaderWritable for Private {}
 impl HeaderWritable for HeaderPrivate {}
 
