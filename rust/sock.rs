@@ -70,7 +70,10 @@ use kernel::{
     error::Error,
     prelude::*,
     sync::atomic::Atomic,
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
 };
 
 /// A socket of any family: `struct sock`, borrowed.
@@ -333,7 +336,7 @@ impl LiveSock {
     pub fn lock(&self) -> SockGuard<'_> {
         // SAFETY: The socket is valid by the type invariant.
         unsafe { bindings::lock_sock(self.as_ptr()) };
-        SockGuard(self)
+        SockGuard(self, NotThreadSafe)
     }
 }
 
@@ -346,9 +349,10 @@ impl Deref for LiveSock {
     }
 }
 
-/// The lock of a socket, held.
+/// The lock of a socket, held. It belongs to the task that has taken it, and cannot be handed to
+/// another one.
 #[must_use]
-pub struct SockGuard<'a>(&'a LiveSock);
+pub struct SockGuard<'a>(&'a LiveSock, NotThreadSafe);
 
 impl SockGuard<'_> {
     /// Binds the socket to a device; 0 unbinds it.
