@@ -58,7 +58,18 @@ pub struct PollContext<'a> {
     work: i32,
 }
 
-impl PollContext<'_> {
+impl<'a> PollContext<'a> {
+    /// The device that the instance was [enabled](Napi::enable) for.
+    ///
+    /// It outlives the round: BH is disabled until the poll function has returned, and a device is
+    /// not freed before all CPUs have been through RCU.
+    #[inline(always)]
+    pub fn device(&self) -> &'a NetDevice {
+        // SAFETY: `netif_napi_add` has set the device. It has a reference as long as the instance
+        // is enabled, and is freed only after a grace period, which this poll holds off.
+        unsafe { NetDevice::from_raw((*self.napi.napi.get()).dev) }
+    }
+
     /// Takes a unit of work from `next`, if the budget has one left and `next` has one.
     #[inline(always)]
     pub fn take<R>(&mut self, next: impl FnOnce() -> Option<R>) -> Option<R> {
