@@ -12,7 +12,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .PHONY: help
 help:
-	@echo 'The modules: knet.ko, wren_nic.ko, af_wren.ko'
+	@echo 'The modules: knet.ko, wren_nic.ko, af_wren.ko, and knet_echo.ko, a sample'
 	@echo '  make modules         for the stock kernel of the lab, into build/stock'
 	@echo '  make modules-debug   for the debug kernel of the lab, into build/debug'
 	@echo '  make modules KDIR=<kernel tree> [LLVM=1]'

@@ -13,7 +13,11 @@ import pathlib
 import sys
 
 KNET = "knet"
-DRIVERS = ("wren_nic", "af_wren")
+DRIVERS = {
+    "wren_nic": "/wren/drivers/wren_nic/wren_nic.rs",
+    "af_wren": "/wren/drivers/af_wren/af_wren.rs",
+    "knet_echo": "/wren/samples/knet_echo.rs",
+}
 # Names of the environment that Kbuild gives the compiler, and what stands there.
 ENVIRONMENT = {"KNET_GENERATED": "/wren/build/stock/rust/bindings"}
 
@@ -26,7 +30,7 @@ def complete(project):
         {"crate": index[name], "name": name}
         for name in ("core", "kernel", "pin_init", "macros", "ffi", "build_error", "bindings")
     ]
-    roots = {KNET: "/wren/rust/knet.rs"} | {d: f"/wren/drivers/{d}/{d}.rs" for d in DRIVERS}
+    roots = {KNET: "/wren/rust/knet.rs"} | DRIVERS
     ours = [crate for crate in crates if crate["root_module"] in roots.values()]
     assert not ours or crates[-len(ours) :] == ours
     del crates[len(crates) - len(ours) :]
