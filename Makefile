@@ -17,6 +17,7 @@ help:
 	@echo '  make modules-debug   for the debug kernel of the lab, into build/debug'
 	@echo '  make modules KDIR=<kernel tree> [LLVM=1]'
 	@echo '                       for a kernel of your own, into build/<release>'
+	@echo '  make rustdoc         the documentation of knet, into build/doc'
 	@echo '  make clean           remove build/'
 	@echo
 	@echo 'Seeing it work'
@@ -60,7 +61,7 @@ lab-clean:
 kbuild-args = $(if $(V),V=$(V))
 lab-kbuild  = $(ENTER) --kernel $(1) -- scripts/lab/kbuild $(1) $(kbuild-args)
 
-.PHONY: modules modules-debug clean
+.PHONY: modules modules-debug rustdoc clean
 ifdef KDIR
 modules:
 	@scripts/lab/check-kdir $(KDIR) $(if $(LLVM),LLVM=$(LLVM))
@@ -73,6 +74,9 @@ modules: lab-stock
 endif
 modules-debug: lab-debug
 	@$(call lab-kbuild,debug) modules
+
+rustdoc: modules
+	@scripts/lab/rustdoc
 
 clean:
 	rm -rf build rust-project.json

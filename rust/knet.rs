@@ -15,6 +15,37 @@
 //! * [`bh`], [`time`], [`random`]: bottom halves, the monotonic clock, random numbers.
 //!
 //! Naming follows C: what is `skb_set_owner_w()` there is [`skb::SkBuff::set_owner_w`] here.
+//!
+//! # How to write a driver
+//!
+//! 1. Say what the driver keeps for a device, and implement [`netdev::Operations`] for it. The
+//!    transmit function gets each packet by value, and by [`TxQueue`](netdev::TxQueue) what the
+//!    driver keeps for that queue. It has to answer with an [`Xmit`](netdev::Xmit): taken, or busy
+//!    with the packet in it. A packet that is taken goes into a [`ring`], or is dropped with a
+//!    [reason](skb::DropReason).
+//! 2. Say what is polled, implement [`netdev::Poll`] for it and put it into a [`netdev::Napi`].
+//!    [`PollContext::take`](netdev::PollContext::take) keeps to the budget. A packet that was
+//!    transmitted is [orphaned](skb::SkBuff::orphan) when the hardware has it, which gives the
+//!    bytes back to the sender, or freed by [`napi_consume`](skb::SkBuff::napi_consume), which does
+//!    so too; [`Completion`](netdev::Completion) then wakes the queue.
+//! 3. In `stop` empty the rings, so that no packet outlives its device in there.
+//! 4. Implement [`netdev::ethtool::Operations`] and [`netdev::link::Kind`], and keep a
+//!    [`netdev::link::Registration`] in the module: `ip link add ... type KIND` makes a device.
+//!
+//! What this leaves to go wrong is a packet that is taken and then forgotten. It is freed when it
+//! goes out of scope, and [counted](skb::implicit_drops).
+//!
+//! # A whole driver
+//!
+//! `samples/knet_echo.rs`, which is built and tested with the crate:
+//!
+//! ```ignore
+#![doc = include_str!("../samples/knet_echo.rs")]
+//! ```
+
+// Kbuild has that on the command line of the compiler, where rustdoc does not look for it when it
+// collects examples.
+#![cfg_attr(doctest, no_std)]
 
 use kernel::{
     debugfs,

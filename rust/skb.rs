@@ -51,13 +51,21 @@
 //!
 //! # Examples
 //!
-//! ```ignore
-//! let mut skb = SkBuff::alloc(headroom, payload.len(), GFP_KERNEL)?;
-//! skb.put_data(payload)?;
-//! skb.push_data(header)?;
-//! skb.set_owner_w(sk);
-//! // After this `skb` is gone: the device frees it, and `sk` gets its bytes back.
-//! skb.dev_queue_xmit(dev, &guard)?;
+//! ```
+//! use kernel::{prelude::*, sync::rcu};
+//! use knet::{netdev::NetDevice, skb::{DropReason, SkBuff}, sock::LiveSock};
+//!
+//! fn send(sk: &LiveSock, dev: &NetDevice, header: &[u8], payload: &[u8]) -> Result {
+//!     let mut skb = SkBuff::alloc(header.len(), payload.len(), GFP_KERNEL)?;
+//!     if let Err(e) = skb.put_data(payload).and_then(|()| skb.push_data(header)) {
+//!         skb.drop_with(DropReason::NOMEM);
+//!         return Err(e);
+//!     }
+//!     skb.set_owner_w(sk);
+//!     // After this `skb` is gone: the device frees it, and `sk` gets its bytes back.
+//!     let guard = rcu::read_lock();
+//!     skb.dev_queue_xmit(dev, &guard)
+//! }
 //! ```
 
 mod alloc;

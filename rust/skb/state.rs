@@ -79,8 +79,17 @@ impl HeaderWritable for HeaderPrivate {}
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let skb = skb.unclone(GFP_ATOMIC).map_err(|failed| failed.drop_with(DropReason::NOMEM))?;
+/// ```
+/// use kernel::prelude::*;
+/// use knet::skb::{Cloned, DropReason, SkBuff};
+///
+/// fn clear(skb: SkBuff<Cloned>) -> Result<SkBuff> {
+///     let mut skb = skb
+///         .unclone(GFP_ATOMIC)
+///         .map_err(|failed| failed.drop_with(DropReason::NOMEM))?;
+///     skb.data_mut().fill(0);
+///     Ok(skb)
+/// }
 /// ```
 #[must_use]
 pub struct Failed<S: State> {
