@@ -145,7 +145,7 @@ def machine_suite(machine):
     suite = Suite(machine.kernel, RUN, log, machine.seconds)
     suite.cases = read_ktap(path) if path.exists() else []
     checks_failed = suite.count("failed")
-    expected = len(machine.programs) + 2
+    expected = len(machine.programs) + 3
     if len(suite.cases) < expected:
         suite.fail("(end of the run)", f"{len(suite.cases)} of {expected} checks were made")
     # run.sh ends with 1 if one of its checks has failed, else 0; all else is scripts/vm's.
