@@ -17,7 +17,10 @@ class TestError(Exception):
 
 @dataclass
 class Program:
-    """A program of selftests/suites, and its tests by the names that it prints."""
+    """
+    A program of selftests/suites, and its tests by the names that it prints. It runs on a kernel,
+    or is one of scripts/lab.
+    """
 
     name: str
     kernels: str
@@ -25,7 +28,7 @@ class Program:
 
     def runs_on(self, kernel):
         """Whether it has anything to do there."""
-        return self.kernels in ("all", kernel)
+        return self.kernels == kernel or (self.kernels == "all" and kernel != "lab")
 
 
 def build(log):
@@ -64,15 +67,16 @@ def _list_c(output):
 
 def _list_tests(name):
     """The tests of a program, in the order in which they run."""
-    for file in (BUILT / name, BUILT / f"{name}.sh", BUILT / f"{name}.py"):
-        if file.exists():
+    lab = ROOT / "scripts/lab" / name
+    for file in (BUILT / name, BUILT / f"{name}.sh", BUILT / f"{name}.py", lab):
+        if file.is_file():
             break
     else:
         raise TestError(f"selftests/suites names {name}, and there is no such program")
     env = dict(os.environ, PYTHONPATH=str(BUILT / "lib"), PYTHONDONTWRITEBYTECODE="1")
     command = ["python3", file, "-l"] if file.suffix == ".py" else [file, "-l"]
     result = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    names = result.stdout.split() if file.suffix else _list_c(result.stderr)
+    names = result.stdout.split() if file.suffix or file == lab else _list_c(result.stderr)
     if not names:
         raise TestError(f"{file} lists no tests: {result.stderr.strip()}")
     return names
