@@ -28,6 +28,7 @@ help:
 	@echo '  make test            everything       [TESTS="name..."] [FILTER="pattern"]'
 	@echo '  make kunit           only the suites inside the modules'
 	@echo '  make selftests       only what is tested from user space'
+	@echo '  make contract        which statements the last run has proved'
 	@echo '  make check           style and static checks of the sources'
 	@echo
 	@echo 'The lab (toolchain, kernels, VM; made once, kept outside of the checkout)'
@@ -87,7 +88,7 @@ clean:
 KERNEL ?= stock
 test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: vm demo test kunit selftests
+.PHONY: vm demo test kunit selftests contract
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
@@ -98,6 +99,8 @@ kunit: modules-debug
 	@scripts/test --kunit $(test-args)
 selftests: modules modules-debug
 	@scripts/test --selftests $(test-args)
+contract:
+	@scripts/contract
 
 # Checks
 # ----------------------------------------------------------------------------
