@@ -50,6 +50,7 @@ pub use self::{
 use crate::{
     bindings,
     net::Namespace,
+    netdev::NetDevice,
     refcount::Refcount,
     skb::{
         linear_size,
@@ -200,7 +201,12 @@ impl Sock {
     ///
     /// The family of the socket expects packets of the caller's kind in its queue, and purges it
     /// before the socket is freed.
-    unsafe fn queue_rcv<S: State>(&self, skb: SkBuff<S>) -> Result<(), (SkBuff<S>, DropReason)> {
+    unsafe fn queue_rcv<S: State>(
+        &self,
+        mut skb: SkBuff<S>,
+        dev: Option<&NetDevice>,
+    ) -> Result<(), (SkBuff<S>, DropReason)> {
+        skb.set_dev(dev);
         let skb = skb.into_raw();
         // SAFETY: The socket and the packet are valid. On success the queue has the reference, on
         // failure it is still ours.
@@ -394,7 +400,8 @@ impl<F: Family> Socket<F> {
         unsafe { &*ptr.cast() }
     }
 
-    /// Puts a packet into the receive queue, charged to the receive buffer, and wakes readers.
+    /// Puts a packet that `dev` has received into the receive queue, charged to the receive buffer,
+    /// and wakes readers. Filters of the socket may ask for the device; it is forgotten after that.
     ///
     /// Context: any but hard interrupt.
     ///
@@ -404,9 +411,13 @@ impl<F: Family> Socket<F> {
     /// socket filter does not want it.
     ///
     /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
-    pub fn queue_rcv_skb<S: State>(&self, skb: SkBuff<S>) -> Result<(), (SkBuff<S>, DropReason)> {
+    pub fn queue_rcv_skb<S: State>(
+        &self,
+        skb: SkBuff<S>,
+        dev: &NetDevice,
+    ) -> Result<(), (SkBuff<S>, DropReason)> {
         // SAFETY: The socket is of `F`, whose code the caller is. `vtable` purges the queue.
-        unsafe { self.queue_rcv(skb) }
+        unsafe { self.queue_rcv(skb, Some(dev)) }
     }
 
     /// What the family keeps for the socket.

@@ -79,7 +79,7 @@ impl PacketHandler for Handler {
             return skb.drop_with(DropReason::NO_SOCKET);
         };
         // The header stays in front of the payload: recvmsg() reads the port from it.
-        if let Err((skb, reason)) = sk.queue_rcv_skb(skb) {
+        if let Err((skb, reason)) = sk.queue_rcv_skb(skb, dev) {
             skb.drop_with(reason);
         }
     }

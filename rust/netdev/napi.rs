@@ -18,10 +18,7 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     pin::Pin,
-    ptr::{
-        self,
-        NonNull, //
-    }, //
+    ptr::NonNull, //
 };
 use kernel::{
     alloc::AllocError,
@@ -104,17 +101,11 @@ impl<'a> PollContext<'a> {
         // SAFETY: The instance is being polled by this CPU; the size is in range.
         let skb = unsafe { bindings::napi_alloc_skb(self.napi.napi.get(), size) };
         let skb = NonNull::new(skb).ok_or(AllocError)?;
+        // SAFETY: A new packet has one reference, and it was given to us; so is its buffer.
+        let mut skb: SkBuff = unsafe { SkBuff::from_raw(skb) };
         // The packet may outlive the device, and has no reference to it.
-        // SAFETY: The packet is valid. A new one has one reference, and it was given to us; so is
-        // its buffer.
-        unsafe {
-            (*skb.as_ptr())
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev = ptr::null_mut();
-            Ok(SkBuff::from_raw(skb))
-        }
+        skb.set_dev(None);
+        Ok(skb)
     }
 
     /// As [`PageFrag::alloc`], with less to do.

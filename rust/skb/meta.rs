@@ -143,6 +143,19 @@ impl Skb {
 }
 
 impl<S: State> SkBuff<S> {
+    /// Says which device the packet is on, for C to follow.
+    #[inline(always)]
+    pub(crate) fn set_dev(&mut self, dev: Option<&NetDevice>) {
+        // SAFETY: The packet is valid, and ours alone, by the type invariant.
+        unsafe {
+            (*self.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = dev.map_or(core::ptr::null_mut(), NetDevice::as_ptr);
+        }
+    }
+
     #[inline(always)]
     pub(super) fn headers_mut(&mut self) -> &mut bindings::sk_buff__bindgen_ty_4__bindgen_ty_1 {
         // SAFETY: The packet is valid, and ours alone, by the type invariant.
@@ -211,15 +224,11 @@ impl<S: State> SkBuff<S> {
             self.drop_with(DropReason::PKT_TOO_SMALL);
             return Err(EMSGSIZE);
         }
+        self.set_dev(Some(from));
         let skb = self.into_raw();
         // SAFETY: The packet and the devices are valid; on failure C has freed the packet.
         unsafe {
             let raw = skb.as_ptr();
-            (*raw)
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev = from.as_ptr();
             // `skb_record_rx_queue`: 0 means that none was recorded. What is there is the queue
             // that the sender chose, which `to` may not have.
             (*raw).queue_mapping = if u32::from(rx_queue) < (*to.as_ptr()).real_num_rx_queues {

@@ -78,16 +78,10 @@ impl<S: State> SkBuff<S> {
             self.drop_with(reason);
             return Err(EINVAL);
         }
-        let skb = self.into_raw().as_ptr();
+        self.set_dev(Some(dev));
         // SAFETY: The packet passes to C; the device is valid.
-        let result = unsafe {
-            (*skb)
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev = dev.as_ptr();
-            bindings::__dev_queue_xmit(skb, core::ptr::null_mut())
-        };
+        let result =
+            unsafe { bindings::__dev_queue_xmit(self.into_raw().as_ptr(), core::ptr::null_mut()) };
         match result {
             r if r < 0 => Err(Error::from_errno(r)),
             0 => Ok(()),

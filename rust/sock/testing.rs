@@ -70,7 +70,7 @@ impl TestSock {
         skb: SkBuff<S>,
     ) -> Result<(), (SkBuff<S>, DropReason)> {
         // SAFETY: Nobody else knows the socket, and the tests empty its queue.
-        unsafe { self.sk().queue_rcv(skb) }
+        unsafe { self.sk().queue_rcv(skb, None) }
     }
 
     /// `sk_refcnt`

@@ -137,17 +137,10 @@ mod tests {
         // SAFETY: The loopback device of the initial namespace is always there.
         let lo = unsafe { crate::netdev::NetDevice::from_raw(lo) };
         assert!(!skb.is_dev(lo));
-        // SAFETY: The packet is valid, and the device outlives it.
-        unsafe {
-            (*skb.as_ptr())
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev = lo.as_ptr();
-        }
+        let mut skb = skb;
+        skb.set_dev(Some(lo));
         assert!(skb.is_dev(lo));
         // The dissector is not shown the device, and it is still there afterwards.
-        let mut skb = skb;
         skb.get_hash(init_net());
         assert!(skb.is_dev(lo));
         skb.consume();

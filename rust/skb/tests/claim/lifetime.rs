@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     bindings,
+    netdev::NetDevice,
     skb::SkBuff,
     sock::{
         testing::TestSock,
@@ -150,10 +151,14 @@ mod tests {
         let refcnt = sock.sock().refcnt();
         let (one, two, three) = (packet()?, packet()?, packet()?);
         let sum = one.truesize() + two.truesize() + three.truesize();
-        sock.live().queue_rcv_skb(one).map_err(|(skb, reason)| {
-            skb.drop_with(reason);
-            ENOMEM
-        })?;
+        // SAFETY: The loopback device of the initial namespace is always there.
+        let lo = unsafe { NetDevice::from_raw(bindings::init_net.loopback_dev) };
+        sock.live()
+            .queue_rcv_skb(one, lo)
+            .map_err(|(skb, reason)| {
+                skb.drop_with(reason);
+                ENOMEM
+            })?;
         two.set_owner_r(sock.live()).queue();
         // An error report for the program, charged to the receive buffer, too.
         let three = three.into_raw();
