@@ -71,6 +71,7 @@
 mod alloc;
 mod cb;
 mod claim;
+mod copy;
 mod csum;
 mod data;
 mod dispose;
@@ -83,6 +84,7 @@ mod queue;
 mod reason;
 mod share;
 mod state;
+mod wmem;
 mod xmit;
 
 #[cfg(CONFIG_KUNIT)]

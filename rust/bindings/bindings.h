@@ -10,6 +10,7 @@
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
 #include <linux/kallsyms.h>
+#include <linux/mman.h>
 #include <linux/mmzone.h>
 #include <linux/if_vlan.h>
 #include <linux/net.h>
@@ -42,3 +43,4 @@ static const unsigned int MAX_PAGE_ORDER_VALUE = MAX_PAGE_ORDER;
 static const unsigned int SIOCINQ_VALUE = SIOCINQ;
 static const unsigned int SIOCOUTQ_VALUE = SIOCOUTQ;
 static const unsigned int SKB_CB_SIZE_VALUE = sizeof_field(struct sk_buff, cb);
+static const unsigned int SKB_TRUESIZE_VALUE = SKB_TRUESIZE(0);

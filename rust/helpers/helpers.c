@@ -17,5 +17,6 @@
 
 #include "bottom_half.c"
 #include "netdevice.c"
+#include "refcount.c"
 #include "skbuff.c"
 #include "sock.c"

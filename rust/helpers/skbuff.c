@@ -27,6 +27,14 @@ __knet_helper void knet_helper_skb_queue_purge(struct sk_buff_head *list)
 	skb_queue_purge(list);
 }
 
+/* Users of the page that a fragment lies in; 0 if it lies in none. */
+__knet_helper int knet_helper_skb_frag_page_count(const skb_frag_t *frag)
+{
+	struct page *page = skb_frag_page(frag);
+
+	return page ? page_count(page) : 0;
+}
+
 /* Length of the first packet, or 0. */
 __knet_helper unsigned int knet_helper_skb_queue_first_len(struct sk_buff_head *list)
 {

@@ -8,6 +8,11 @@ __knet_helper void knet_helper_lock_sock(struct sock *sk)
 	lock_sock(sk);
 }
 
+__knet_helper bool knet_helper_sk_fullsock(const struct sock *sk)
+{
+	return sk_fullsock(sk);
+}
+
 __knet_helper void knet_helper_sock_put(struct sock *sk)
 {
 	sock_put(sk);

@@ -185,7 +185,7 @@ impl<S: State> SkBuff<S> {
     ///
     /// There is none on it, and what `destructor` gives back belongs to the packet from now on.
     #[inline(always)]
-    unsafe fn install(&mut self, sk: *mut bindings::sock, destructor: RawDestructor) {
+    pub(super) unsafe fn install(&mut self, sk: *mut bindings::sock, destructor: RawDestructor) {
         let skb = self.raw_mut();
         skb.sk = sk;
         skb.__bindgen_anon_3.__bindgen_anon_1.destructor = Some(destructor);

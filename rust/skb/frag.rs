@@ -60,6 +60,13 @@ impl<'a> Frag<'a> {
         Some(unsafe { BorrowedPage::from_raw(page) })
     }
 
+    /// Users of the page, this packet among them; 0 if there is no page: `page_count`.
+    #[inline]
+    pub(super) fn page_count(&self) -> i32 {
+        // SAFETY: The fragment is one of a valid packet.
+        unsafe { bindings::skb_frag_page_count(self.0) }
+    }
+
     /// Copies the bytes from `offset` on, counted from the start of the fragment.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod alloc;
 mod cb;
 mod claim;
+mod copy;
 mod csum;
 mod data;
 mod frag;
@@ -12,7 +13,9 @@ mod frag_list;
 mod gso;
 mod header;
 mod meta;
+mod packets;
 mod paged;
 mod queue;
 mod share;
 mod state;
+mod user;

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a change of `truesize` means to the socket that is charged.
+//!
+//! A packet on which `sock_wfree`, `__sock_wfree` or `tcp_wfree` is the destructor owns exactly
+//! [`truesize`](Skb::truesize) bytes of the socket's `sk_wmem_alloc`, so both change together or
+//! not at all.
+
+use super::{
+    OwnerKind,
+    SkBuff, //
+    Skb,
+    State,
+};
+use crate::bindings;
+use kernel::prelude::*;
+
+impl Skb {
+    /// Whether the packet is charged to a send buffer by its truesize: `is_skb_wmem`.
+    pub(super) fn is_wmem(&self) -> bool {
+        matches!(
+            self.owner_kind(),
+            OwnerKind::Write | OwnerKind::WriteSilent | OwnerKind::WriteTcp
+        )
+    }
+}
+
+impl<S: State> SkBuff<S> {
+    /// Charges `bytes` more to the send buffer that the packet is charged to, if it is, after
+    /// truesize has grown by that.
+    pub(super) fn wmem_add(&mut self, bytes: u32) {
+        if bytes == 0 || !self.is_wmem() {
+            return;
+        }
+        // SAFETY: The packet is ours alone, and its charge keeps the socket: `sk_wmem_alloc` is not
+        // zero.
+        unsafe {
+            let sk = (*self.as_ptr()).sk;
+            bindings::refcount_add(bytes as c_int, &raw mut (*sk).sk_wmem_alloc);
+        }
+    }
+
+    /// Charges this packet, which has no claim, to the send buffer of the socket that has a claim
+    /// on `other`.
+    ///
+    /// Not charged are sockets that are no whole `struct sock`, those that hold no memory any more,
+    /// because nobody would get the bytes back, and those that the claim does not keep.
+    pub(super) fn charge_owner_of<T: State>(&mut self, other: &SkBuff<T>) {
+        if matches!(
+            other.owner_kind(),
+            OwnerKind::None | OwnerKind::Read | OwnerKind::Prefetch
+        ) {
+            return;
+        }
+        // SAFETY: Both packets are valid and ours. The other claims keep the memory of their
+        // socket, and all kinds of sockets begin with the state that `sk_fullsock` looks at.
+        unsafe {
+            let sk = (*other.as_ptr()).sk;
+            if sk.is_null() || !bindings::sk_fullsock(sk) {
+                return;
+            }
+            let truesize = self.truesize() as c_int;
+            if bindings::refcount_add_not_zero(truesize, &raw mut (*sk).sk_wmem_alloc) {
+                self.install(sk, bindings::sock_wfree);
+            }
+        }
+    }
+}
