@@ -82,6 +82,7 @@ mod header;
 mod meta;
 mod queue;
 mod reason;
+mod resize;
 mod share;
 mod state;
 mod wmem;

@@ -43,4 +43,5 @@ static const unsigned int MAX_PAGE_ORDER_VALUE = MAX_PAGE_ORDER;
 static const unsigned int SIOCINQ_VALUE = SIOCINQ;
 static const unsigned int SIOCOUTQ_VALUE = SIOCOUTQ;
 static const unsigned int SKB_CB_SIZE_VALUE = sizeof_field(struct sk_buff, cb);
+static const unsigned int SK_BUFF_TRUESIZE_VALUE = SKB_DATA_ALIGN(sizeof(struct sk_buff));
 static const unsigned int SKB_TRUESIZE_VALUE = SKB_TRUESIZE(0);

@@ -16,6 +16,7 @@ mod meta;
 mod packets;
 mod paged;
 mod queue;
+mod resize;
 mod share;
 mod state;
 mod user;
