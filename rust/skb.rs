@@ -87,6 +87,7 @@ mod share;
 mod state;
 mod wmem;
 mod xmit;
+mod zerocopy;
 
 #[cfg(CONFIG_KUNIT)]
 mod tests;
@@ -146,6 +147,11 @@ pub use self::{
         HeaderWritable,
         Private,
         State, //
+    },
+    zerocopy::{
+        Completion,
+        OnClone,
+        UbufInfo, //
     }, //
 };
 

@@ -35,6 +35,16 @@ __knet_helper int knet_helper_skb_frag_page_count(const skb_frag_t *frag)
 	return page ? page_count(page) : 0;
 }
 
+__knet_helper int knet_helper_skb_orphan_frags(struct sk_buff *skb, gfp_t gfp_mask)
+{
+	return skb_orphan_frags(skb, gfp_mask);
+}
+
+__knet_helper int knet_helper_skb_orphan_frags_rx(struct sk_buff *skb, gfp_t gfp_mask)
+{
+	return skb_orphan_frags_rx(skb, gfp_mask);
+}
+
 /* Length of the first packet, or 0. */
 __knet_helper unsigned int knet_helper_skb_queue_first_len(struct sk_buff_head *list)
 {

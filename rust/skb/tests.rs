@@ -20,3 +20,4 @@ mod resize;
 mod share;
 mod state;
 mod user;
+mod zerocopy;

@@ -40,6 +40,23 @@ impl<S: State> SkBuff<S> {
         }
     }
 
+    /// Takes `bytes` off truesize, which is more than that, and off the charge with it.
+    ///
+    /// Write space is not called: this only takes back what [`wmem_add`](Self::wmem_add) has just
+    /// added.
+    pub(super) fn wmem_sub(&mut self, bytes: u32) {
+        self.raw_mut().truesize -= bytes;
+        if bytes == 0 || !self.is_wmem() {
+            return;
+        }
+        // SAFETY: The packet is ours alone, and what is left of its charge keeps the socket.
+        unsafe {
+            let sk = (*self.as_ptr()).sk;
+            // Never the last byte, so there is nothing to be done about the result.
+            let _ = bindings::refcount_sub_and_test(bytes as c_int, &raw mut (*sk).sk_wmem_alloc);
+        }
+    }
+
     /// Charges this packet, which has no claim, to the send buffer of the socket that has a claim
     /// on `other`.
     ///
