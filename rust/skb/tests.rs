@@ -8,10 +8,22 @@ mod claim;
 mod copy;
 mod csum;
 mod data;
+#[cfg(all(
+    CONFIG_FAILSLAB,
+    CONFIG_FAIL_PAGE_ALLOC,
+    CONFIG_FAULT_INJECTION_DEBUG_FS
+))]
+mod fault;
 mod frag;
 mod frag_list;
 mod gso;
 mod header;
+#[cfg(all(
+    CONFIG_FAILSLAB,
+    CONFIG_FAIL_PAGE_ALLOC,
+    CONFIG_FAULT_INJECTION_DEBUG_FS
+))]
+mod injection;
 mod meta;
 mod packets;
 mod paged;
