@@ -25,6 +25,7 @@
 //! that is charged to one.
 
 mod family;
+mod kern;
 pub mod msg;
 mod table;
 mod vtable;
@@ -40,6 +41,7 @@ pub use self::{
         Protocol,
         Registration, //
     },
+    kern::KernelSocket,
     msg::{
         RecvMsg,
         SendMsg, //
