@@ -54,9 +54,10 @@ fn check(skb: &mut SkBuff<Cloned>) -> Result<Header, DropReason> {
     if skb.pkt_type() == PktType::OtherHost {
         return Err(DropReason::OTHERHOST);
     }
-    skb.may_pull(wire::SIZE)
-        .map_err(|_| DropReason::PKT_TOO_SMALL)?;
-    let header = Header::parse(skb.data())?;
+    let header = skb
+        .may_pull(wire::SIZE)
+        .map_err(|_| DropReason::PKT_TOO_SMALL)
+        .and_then(Header::parse)?;
     let end = wire::SIZE + usize::from(header.len);
     if end > skb.len() {
         return Err(DropReason::PKT_TOO_SMALL);

@@ -5,6 +5,10 @@
 //! The functions of the same names in C end in `skb_over_panic` or `skb_under_panic` when the room
 //! is not there. These return `ENOSPC` (or `ENODATA` where bytes are missing) and leave the packet
 //! as it was. All bounds are checked with the same comparisons that C makes.
+//!
+//! Of every packet `head <= data <= head + tail <= head + end` and `data_len <= len` hold, so what
+//! is computed from them cannot wrap. It is written with `wrapping_` operations, because a kernel
+//! that checks arithmetic (CONFIG_RUST_OVERFLOW_CHECKS) would ask once more each time.
 
 use super::{
     FrontMovable,
@@ -15,7 +19,10 @@ use super::{
     State,
 };
 use crate::bindings;
-use core::slice;
+use core::{
+    hint,
+    slice, //
+};
 use kernel::{
     error::to_result,
     iov::{
@@ -57,14 +64,15 @@ impl Skb {
     /// Bytes in the linear part: `skb_headlen`.
     #[inline(always)]
     pub fn headlen(&self) -> usize {
-        self.len() - self.data_len()
+        let skb = self.raw();
+        skb.len.wrapping_sub(skb.data_len) as usize
     }
 
     /// Bytes free in front of the data: `skb_headroom`.
     #[inline(always)]
     pub fn headroom(&self) -> usize {
         let skb = self.raw();
-        skb.data as usize - skb.head as usize
+        (skb.data as usize).wrapping_sub(skb.head as usize)
     }
 
     /// Bytes free behind the data: `skb_tailroom`. A packet with paged data has none.
@@ -74,7 +82,17 @@ impl Skb {
         if skb.data_len != 0 {
             return 0;
         }
-        (skb.end - skb.tail) as usize
+        skb.end.wrapping_sub(skb.tail) as usize
+    }
+
+    /// The start of the data.
+    #[inline(always)]
+    fn start(&self) -> *mut u8 {
+        let data = self.raw().data;
+        // An `Option` of a reference to it would be asked for null, as None is.
+        // SAFETY: The data of a valid packet lies in its buffer.
+        unsafe { hint::assert_unchecked(!data.is_null()) };
+        data
     }
 
     /// The linear part of the data.
@@ -82,7 +100,7 @@ impl Skb {
     pub fn data(&self) -> &[u8] {
         // SAFETY: `data` is followed by `headlen` initialised bytes, and by the type invariant
         // nobody writes to them.
-        unsafe { slice::from_raw_parts(self.raw().data, self.headlen()) }
+        unsafe { slice::from_raw_parts(self.start(), self.headlen()) }
     }
 
     /// Copies `len` bytes from `offset` on, wherever they are, to user space.
@@ -122,7 +140,7 @@ impl<S: State> SkBuff<S> {
         let skb = self.raw_mut();
         // SAFETY: The callers have checked that the buffer is that large.
         skb.data = unsafe { skb.data.add(len) };
-        skb.tail += len as u32;
+        skb.tail = skb.tail.wrapping_add(len as u32);
     }
 
     /// Makes `len` bytes of headroom in an empty packet: `skb_reserve`.
@@ -142,7 +160,22 @@ impl<S: State> SkBuff<S> {
         Ok(())
     }
 
-    /// Sees to it that the first `len` bytes are linear: `pskb_may_pull`.
+    /// Sees to it that the first `len` bytes are linear, and returns them: `pskb_may_pull`.
+    ///
+    /// This is the way to read a header: a `len` that is known when the code is compiled is
+    /// compared once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::prelude::*;
+    /// use knet::skb::{Cloned, SkBuff};
+    ///
+    /// fn version(skb: &mut SkBuff<Cloned>) -> Result<u8> {
+    ///     let header: &[u8; 12] = skb.may_pull(12)?.first_chunk().ok_or(EINVAL)?;
+    ///     Ok(header[0])
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -151,20 +184,22 @@ impl<S: State> SkBuff<S> {
     ///
     /// C: [`pskb_may_pull`](srctree/include/linux/skbuff.h)
     #[inline]
-    pub fn may_pull(&mut self, len: usize) -> Result {
+    pub fn may_pull(&mut self, len: usize) -> Result<&[u8]> {
         let headlen = self.headlen();
-        if len <= headlen {
-            return Ok(());
+        if len > headlen {
+            if len > self.len() {
+                return Err(ENODATA);
+            }
+            // SAFETY: The packet is ours alone, and there are that many bytes behind the linear
+            // part.
+            let tail = unsafe { bindings::__pskb_pull_tail(self.as_ptr(), (len - headlen) as i32) };
+            if tail.is_null() {
+                return Err(ENODATA);
+            }
         }
-        if len > self.len() {
-            return Err(ENODATA);
-        }
-        // SAFETY: The packet is ours alone, and there are that many bytes behind the linear part.
-        let tail = unsafe { bindings::__pskb_pull_tail(self.as_ptr(), (len - headlen) as i32) };
-        if tail.is_null() {
-            return Err(ENODATA);
-        }
-        Ok(())
+        // SAFETY: `data` is followed by at least `len` initialised bytes now, and nobody writes to
+        // them while the packet is borrowed.
+        Ok(unsafe { slice::from_raw_parts(self.start(), len) })
     }
 
     /// Cuts the packet to `len` bytes: `pskb_trim`. A longer `len` changes nothing.
@@ -203,7 +238,7 @@ impl<S: FrontMovable> SkBuff<S> {
             return Err(ENODATA);
         }
         let skb = self.raw_mut();
-        skb.len -= len as u32;
+        skb.len = skb.len.wrapping_sub(len as u32);
         // SAFETY: There are at least `len` linear bytes.
         skb.data = unsafe { skb.data.add(len) };
         Ok(())
@@ -281,8 +316,8 @@ impl SkBuff<Private> {
         let skb = self.raw_mut();
         // SAFETY: `tail` is an offset into the buffer at `head`.
         let tail = unsafe { skb.head.add(skb.tail as usize) };
-        skb.tail += len as u32;
-        skb.len += len as u32;
+        skb.tail = skb.tail.wrapping_add(len as u32);
+        skb.len = skb.len.wrapping_add(len as u32);
         Ok(tail)
     }
 }
@@ -326,7 +361,7 @@ impl<S: HeaderWritable> SkBuff<S> {
         let skb = self.raw_mut();
         // SAFETY: There are `len` bytes between `head` and `data`.
         skb.data = unsafe { skb.data.sub(len) };
-        skb.len += len as u32;
+        skb.len = skb.len.wrapping_add(len as u32);
         Ok(skb.data)
     }
 }

@@ -2,8 +2,43 @@
 
 //! The data area: bounds are errors, and a failed step changes nothing.
 
-use crate::skb::SkBuff;
+use crate::{
+    bindings,
+    gfp,
+    skb::SkBuff, //
+};
+use core::{
+    array,
+    ptr::NonNull, //
+};
 use kernel::prelude::*;
+
+/// Bytes of [`paged`]: more than there is room for before them.
+const LEN: usize = 1000;
+
+/// What is at `n` in [`paged`]: not zero, which is what memory is full of.
+fn byte(n: usize) -> u8 {
+    (n % 255 + 1) as u8
+}
+
+/// A packet with all of its bytes in a page fragment.
+fn paged() -> Result<SkBuff> {
+    let bytes: [u8; LEN] = array::from_fn(byte);
+    let mut err = 0;
+    // SAFETY: Any sizes may be asked for.
+    let skb = unsafe {
+        bindings::alloc_skb_with_frags(64, LEN as _, 0, &mut err, gfp::as_raw(GFP_KERNEL))
+    };
+    let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+    // SAFETY: The packet is new and ours; its fragments have that many bytes, which are counted and
+    // then written, so that the result is a whole packet.
+    unsafe {
+        (*skb.as_ptr()).len = LEN as u32;
+        (*skb.as_ptr()).data_len = LEN as u32;
+        bindings::skb_store_bits(skb.as_ptr(), 0, bytes.as_ptr().cast(), LEN as c_int);
+        Ok(SkBuff::from_raw(skb))
+    }
+}
 
 #[kunit_tests(knet_skb_data)]
 mod tests {
@@ -78,6 +113,30 @@ mod tests {
         assert!(skb.may_pull(9) == Err(ENODATA));
         assert!(skb.may_pull(8).is_ok());
         assert_eq!(skb.len(), 8);
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn may_pull_returns_the_bytes_wherever_they_were() -> Result {
+        let mut skb = paged()?;
+        assert_eq!((skb.headlen(), skb.len()), (0, LEN));
+        assert!(skb.data().is_empty());
+        assert!(skb.may_pull(0) == Ok(&[]));
+        assert!(skb.may_pull(1) == Ok(&[1]));
+        assert!(skb.may_pull(4) == Ok(&[1, 2, 3, 4]));
+        // What is linear already is not pulled again.
+        let headlen = skb.headlen();
+        assert!(skb.may_pull(3) == Ok(&[1, 2, 3]));
+        assert!(headlen >= 4 && skb.headlen() == headlen);
+        assert!(skb.may_pull(LEN + 1) == Err(ENODATA));
+        assert_eq!((skb.headlen(), skb.len()), (headlen, LEN));
+        skb.pull(2)?;
+        // This takes a new buffer.
+        let all = skb.may_pull(LEN - 2)?;
+        let right = (2..LEN).all(|n| all[n - 2] == byte(n));
+        assert!(right && all.len() == LEN - 2);
+        assert_eq!((skb.data_len(), skb.headlen()), (0, LEN - 2));
         skb.consume();
         Ok(())
     }
