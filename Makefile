@@ -30,6 +30,7 @@ help:
 	@echo '  make selftests       only what is tested from user space'
 	@echo '  make contract        which statements the last run has proved'
 	@echo '  make check           style and static checks of the sources'
+	@echo '  make bench           what it costs, in instructions  [BENCH="suite..."]'
 	@echo
 	@echo 'The lab (toolchain, kernels, VM; made once, kept outside of the checkout)'
 	@echo '  make lab             make all of it; other targets make what they need'
@@ -88,7 +89,7 @@ clean:
 KERNEL ?= stock
 test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: vm demo test kunit selftests contract
+.PHONY: vm demo test kunit selftests contract bench
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
@@ -101,6 +102,8 @@ selftests: modules modules-debug
 	@scripts/test --selftests $(test-args)
 contract:
 	@scripts/contract
+bench: modules
+	@scripts/bench $(BENCH)
 
 # Checks
 # ----------------------------------------------------------------------------
