@@ -18,6 +18,7 @@ use crate::{
     }, //
 };
 use core::{
+    hint,
     marker::PhantomData,
     mem,
     ptr::{
@@ -165,15 +166,23 @@ impl<S: State> SkbList<S> {
     /// Takes the first packet: `__skb_dequeue`.
     #[inline]
     pub fn dequeue(&mut self) -> Option<SkBuff<S>> {
-        // SAFETY: The first packet, if there is one, is on this list.
-        NonNull::new(self.first).map(|skb| unsafe { self.unlink(skb) })
+        let skb = NonNull::new(self.first)?;
+        // SAFETY: The first packet is on this list, and by the type invariant none is before it.
+        unsafe {
+            hint::assert_unchecked((*links(skb.as_ptr())).prev.is_null());
+            Some(self.unlink(skb))
+        }
     }
 
     /// Takes the last packet: `__skb_dequeue_tail`.
     #[inline]
     pub fn dequeue_tail(&mut self) -> Option<SkBuff<S>> {
-        // SAFETY: The last packet, if there is one, is on this list.
-        NonNull::new(self.last).map(|skb| unsafe { self.unlink(skb) })
+        let skb = NonNull::new(self.last)?;
+        // SAFETY: The last packet is on this list, and by the type invariant none is behind it.
+        unsafe {
+            hint::assert_unchecked((*links(skb.as_ptr())).next.is_null());
+            Some(self.unlink(skb))
+        }
     }
 
     /// Takes the first packet that `wanted` says yes to, wherever it is: `__skb_unlink`.
