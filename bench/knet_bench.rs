@@ -6,17 +6,23 @@
 //! of the same names in `knet_bench_c.c` make the same calls in C: keep the two alike. The rows are
 //! measured when the module is loaded, and the results are in the kernel's log.
 
-use core::sync::atomic::{
-    compiler_fence,
-    AtomicU32,
-    Ordering, //
+use core::{
+    mem::MaybeUninit,
+    sync::atomic::{
+        compiler_fence,
+        AtomicU32,
+        Ordering, //
+    }, //
 };
 use kernel::prelude::*;
 use knet::{
     bh,
+    new_skb_queue,
     skb::{
         Cloned,
-        SkBuff, //
+        SkBuff,
+        SkbList,
+        SkbQueue, //
     },
     sock::KernelSocket,
     time, //
@@ -39,12 +45,17 @@ const RUNS: u32 = 20;
 const HEADROOM: usize = 64;
 const PAYLOAD: usize = 64;
 
+/// How many packets there are in a queue.
+const QUEUED: usize = 4;
+
 /// A datagram header of af_wren: version, type, ports, length, zero.
 const HEADER: [u8; 12] = [1, 1, 0, 7, 0, 9, 0, 64, 0, 0, 0, 0];
 
 /// What the rows work on.
 struct Bench {
     skb: SkBuff<Cloned>,
+    queue: Pin<KBox<SkbQueue>>,
+    list: SkbList,
     sock: KernelSocket,
     /// Takes what a round has come to. In C that is WRITE_ONCE(), one instruction; storing to an
     /// atomic of the `kernel` crate is a call.
@@ -54,32 +65,52 @@ struct Bench {
 impl Bench {
     fn new() -> Result<Self> {
         let sock = KernelSocket::udp()?;
+        let queue = KBox::pin_init(new_skb_queue!(), GFP_KERNEL)?;
         let mut skb = SkBuff::alloc(HEADROOM, PAYLOAD, GFP_KERNEL)?;
         let filled = fill(&mut skb);
-        let bench = Self {
+        let mut bench = Self {
             skb: skb.into(),
+            queue,
+            list: SkbList::new(),
             sock,
             sink: AtomicU32::new(0),
         };
-        match filled {
+        match filled.and_then(|()| bench.fill_queues()) {
             Ok(()) => Ok(bench),
             Err(e) => {
-                bench.skb.consume();
+                bench.consume();
                 Err(e)
             }
         }
+    }
+
+    fn fill_queues(&mut self) -> Result {
+        for _ in 0..QUEUED {
+            self.queue.queue_tail(self.skb.try_clone(GFP_KERNEL)?);
+            self.list.queue_tail(self.skb.try_clone(GFP_KERNEL)?);
+        }
+        Ok(())
+    }
+
+    fn consume(self) {
+        self.queue.take_all().consume();
+        self.list.consume();
+        self.skb.consume();
     }
 }
 
 /// One row: what is done `rounds` times.
 type Row = fn(bench: &mut Bench, rounds: u32) -> Result;
 
-const ROWS: [(&str, Row); 5] = [
+const ROWS: [(&str, Row); 8] = [
     ("empty", empty),
     ("alloc", alloc),
     ("clone", clone),
     ("charge", charge),
+    ("queue", queue),
+    ("list", list),
     ("header", header),
+    ("header_pointer", header_pointer),
 ];
 
 /// The loop alone, with what makes it stay there. It is taken off from the others.
@@ -124,19 +155,54 @@ fn charge(bench: &mut Bench, rounds: u32) -> Result {
     Ok(())
 }
 
+/// A packet is taken from a queue that has a lock, and put back at its end.
+fn queue(bench: &mut Bench, rounds: u32) -> Result {
+    for _ in 0..rounds {
+        let skb = bench.queue.dequeue().ok_or(ENODATA)?;
+        bench.queue.queue_tail(skb);
+    }
+    Ok(())
+}
+
+/// As [`queue`], without a lock: the list belongs to whoever has it.
+fn list(bench: &mut Bench, rounds: u32) -> Result {
+    for _ in 0..rounds {
+        compiler_fence(Ordering::SeqCst);
+        let skb = bench.list.dequeue().ok_or(ENODATA)?;
+        bench.list.queue_tail(skb);
+    }
+    Ok(())
+}
+
+/// Reads three fields.
+#[inline(always)]
+fn sum(header: &[u8; HEADER.len()]) -> u32 {
+    let [_, _, s0, s1, d0, d1, l0, l1, ..] = *header;
+    let source = u16::from_be_bytes([s0, s1]);
+    let dest = u16::from_be_bytes([d0, d1]);
+    let len = u16::from_be_bytes([l0, l1]);
+    u32::from(source) + u32::from(dest) + u32::from(len)
+}
+
 /// The header of a packet is made linear if need be, and read.
 fn header(bench: &mut Bench, rounds: u32) -> Result {
     for _ in 0..rounds {
         // Each round finds another packet, for all that the compiler knows.
         compiler_fence(Ordering::SeqCst);
         let header = bench.skb.may_pull(HEADER.len())?;
-        let [_, _, s0, s1, d0, d1, l0, l1, ..] =
-            header.first_chunk::<{ HEADER.len() }>().ok_or(EINVAL)?;
-        let source = u16::from_be_bytes([*s0, *s1]);
-        let dest = u16::from_be_bytes([*d0, *d1]);
-        let len = u16::from_be_bytes([*l0, *l1]);
-        let sum = u32::from(source) + u32::from(dest) + u32::from(len);
+        let sum = sum(header.first_chunk().ok_or(EINVAL)?);
         bench.sink.store(sum, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// The header of a packet is copied if it is not linear, and read.
+fn header_pointer(bench: &mut Bench, rounds: u32) -> Result {
+    for _ in 0..rounds {
+        compiler_fence(Ordering::SeqCst);
+        let mut buffer = MaybeUninit::uninit();
+        let header = bench.skb.header_pointer(0, &mut buffer).ok_or(EINVAL)?;
+        bench.sink.store(sum(header), Ordering::Relaxed);
     }
     Ok(())
 }
@@ -168,7 +234,7 @@ impl kernel::Module for KnetBench {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mut bench = Bench::new()?;
         let measured = measure_all(&mut bench);
-        bench.skb.consume();
+        bench.consume();
         measured.map(|()| Self)
     }
 }

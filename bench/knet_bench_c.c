@@ -27,13 +27,18 @@
 #define HEADROOM	64
 #define PAYLOAD		64
 
+/* How many packets there are in a queue. */
+#define QUEUED		4
+
 static const u8 frame_header[] = { 1, 1, 0, 7, 0, 9, 0, 64, 0, 0, 0, 0 };
 
 /* What the rows work on. */
 struct bench {
-	struct sk_buff	*skb;
-	struct socket	*sock;
-	u32		sink;	/* Takes what a round has come to */
+	struct sk_buff		*skb;
+	struct sk_buff_head	queue;
+	struct sk_buff_head	list;
+	struct socket		*sock;
+	u32			sink;	/* Takes what a round has come to */
 };
 
 struct row {
@@ -99,6 +104,40 @@ static int charge(struct bench *bench, u32 rounds)
 	return 0;
 }
 
+/* A packet is taken from a queue that has a lock, and put back at its end. */
+static int queue(struct bench *bench, u32 rounds)
+{
+	for (u32 i = 0; i < rounds; i++) {
+		struct sk_buff *skb = skb_dequeue(&bench->queue);
+
+		if (!skb)
+			return -ENODATA;
+		skb_queue_tail(&bench->queue, skb);
+	}
+	return 0;
+}
+
+/* As queue(), without a lock: the list belongs to whoever has it. */
+static int list(struct bench *bench, u32 rounds)
+{
+	for (u32 i = 0; i < rounds; i++) {
+		struct sk_buff *skb;
+
+		barrier();
+		skb = __skb_dequeue(&bench->list);
+		if (!skb)
+			return -ENODATA;
+		__skb_queue_tail(&bench->list, skb);
+	}
+	return 0;
+}
+
+/* Reads three fields. */
+static __always_inline u32 sum(const struct wrenhdr *hdr)
+{
+	return ntohs(hdr->sport) + ntohs(hdr->dport) + ntohs(hdr->len);
+}
+
 /* The header of a packet is made linear if need be, and read. */
 static int header(struct bench *bench, u32 rounds)
 {
@@ -112,7 +151,25 @@ static int header(struct bench *bench, u32 rounds)
 		if (!pskb_may_pull(skb, sizeof(*hdr)))
 			return -ENODATA;
 		hdr = (const struct wrenhdr *)skb->data;
-		WRITE_ONCE(bench->sink, ntohs(hdr->sport) + ntohs(hdr->dport) + ntohs(hdr->len));
+		WRITE_ONCE(bench->sink, sum(hdr));
+	}
+	return 0;
+}
+
+/* The header of a packet is copied if it is not linear, and read. */
+static int header_pointer(struct bench *bench, u32 rounds)
+{
+	struct sk_buff *skb = bench->skb;
+
+	for (u32 i = 0; i < rounds; i++) {
+		const struct wrenhdr *hdr;
+		struct wrenhdr buffer;
+
+		barrier();
+		hdr = skb_header_pointer(skb, 0, sizeof(buffer), &buffer);
+		if (!hdr)
+			return -ENODATA;
+		WRITE_ONCE(bench->sink, sum(hdr));
 	}
 	return 0;
 }
@@ -122,7 +179,10 @@ static const struct row rows[] = {
 	{ "alloc", alloc },
 	{ "clone", clone },
 	{ "charge", charge },
+	{ "queue", queue },
+	{ "list", list },
 	{ "header", header },
+	{ "header_pointer", header_pointer },
 };
 
 /* Nanoseconds of the best run, which are instructions where those are counted. */
@@ -148,10 +208,25 @@ static int measure(struct bench *bench, const struct row *row)
 	return 0;
 }
 
+static int fill_queues(struct bench *bench)
+{
+	for (u32 i = 0; i < 2 * QUEUED; i++) {
+		struct sk_buff *skb = skb_clone(bench->skb, GFP_KERNEL);
+
+		if (!skb)
+			return -ENOMEM;
+		skb_queue_tail(i % 2 ? &bench->queue : &bench->list, skb);
+	}
+	return 0;
+}
+
 static int __init knet_bench_c_init(void)
 {
 	struct bench bench = {};
 	int err;
+
+	skb_queue_head_init(&bench.queue);
+	skb_queue_head_init(&bench.list);
 
 	err = sock_create_kern(&init_net, AF_INET, SOCK_DGRAM, IPPROTO_UDP, &bench.sock);
 	if (err)
@@ -163,8 +238,11 @@ static int __init knet_bench_c_init(void)
 	}
 	skb_reserve(bench.skb, HEADROOM);
 	fill(bench.skb);
+	err = fill_queues(&bench);
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && !err; i++)
 		err = measure(&bench, &rows[i]);
+	skb_queue_purge_reason(&bench.queue, SKB_CONSUMED);
+	skb_queue_purge_reason(&bench.list, SKB_CONSUMED);
 	consume_skb(bench.skb);
 out_sock:
 	sock_release(bench.sock);
