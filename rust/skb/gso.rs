@@ -185,8 +185,9 @@ impl<S: State> SkBuff<S> {
     /// can send.
     ///
     /// Its data starts at the link-layer header, and its network header and protocol are set. The
-    /// packet is consumed; where the claim goes is told [above](self). The segments have data of
-    /// their own, but for page fragments.
+    /// packet is consumed. A charge (`sock_wfree`) passes to the last segment, for UDP to each of
+    /// them; any other claim is released. The segments have data of their own, but for page
+    /// fragments.
     ///
     /// A packet with a fragment list is made linear first.
     ///

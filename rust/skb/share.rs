@@ -37,8 +37,8 @@ use kernel::alloc::{
 ///
 /// # Invariants
 ///
-/// The pointer is to a valid `struct sk_buff`, and one reference to it belongs to this value. Nobody
-/// writes to the packet while there are several.
+/// The pointer is to a valid `struct sk_buff`, and one reference to it belongs to this value.
+/// Nobody writes to the packet while there are several.
 pub struct SharedSkBuff(NonNull<bindings::sk_buff>);
 
 // SAFETY: As for `SkBuff`.

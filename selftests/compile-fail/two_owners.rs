@@ -3,12 +3,16 @@
 //! A packet has one owner.
 
 use knet::{
+    netdev::NetDevice,
     ring::Producer,
     skb::{
         Cloned,
         SkBuff, //
     },
-    sock::Sock,
+    sock::{
+        Family,
+        Socket, //
+    },
 };
 
 /// In two rings at once
@@ -27,8 +31,8 @@ pub fn two_rings(
 }
 
 /// In the queue of a socket and still here
-pub fn queued(sk: &Sock, skb: SkBuff<Cloned>) -> SkBuff<Cloned> {
-    if let Err((skb, reason)) = sk.queue_rcv_skb(skb) {
+pub fn queued<F: Family>(sk: &Socket<F>, dev: &NetDevice, skb: SkBuff<Cloned>) -> SkBuff<Cloned> {
+    if let Err((skb, reason)) = sk.queue_rcv_skb(skb, dev) {
         skb.drop_with(reason);
     }
     // error[E0382]: use of moved value: `skb`

@@ -300,13 +300,13 @@ mod tests {
         let (sock, data) = (TestSock::new()?, pattern(5000)?);
         each_failure(|fault| {
             let mut skb = charged(&sock, &data)?;
-            let result = fault.inject(|| skb.may_pull(4000));
+            let ok = fault.inject(|| skb.may_pull(4000).is_ok());
             let w = sock.w() == 1 + skb.truesize();
             let len = skb.headlen();
-            if !is(skb, &data)? || !w || len != if result.is_ok() { 4000 } else { 100 } {
+            if !is(skb, &data)? || !w || len != if ok { 4000 } else { 100 } {
                 return Err(EINVAL);
             }
-            Ok(result.is_ok())
+            Ok(ok)
         })?;
         Ok(())
     }
