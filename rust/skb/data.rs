@@ -185,6 +185,11 @@ impl<S: State> SkBuff<S> {
     /// C: [`pskb_may_pull`](srctree/include/linux/skbuff.h)
     #[inline]
     pub fn may_pull(&mut self, len: usize) -> Result<&[u8]> {
+        #[cfg(CONFIG_FAIL_SKB_REALLOC)]
+        // SAFETY: The packet is ours alone, and nobody borrows its data.
+        unsafe {
+            bindings::skb_might_realloc(self.as_ptr());
+        }
         let headlen = self.headlen();
         if len > headlen {
             if len > self.len() {

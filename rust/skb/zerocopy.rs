@@ -145,7 +145,7 @@ unsafe extern "C" fn complete(
 ///
 /// # Safety
 ///
-/// `header` is that of an [`Inner<C>`] that was made by [`UbufInfo::new`] and has no references.
+/// `header` is that of an `Inner<C>` that was made by [`UbufInfo::new`] and has no references.
 unsafe fn finish<C: Completion>(header: NonNull<Header>, zerocopy_success: bool) {
     // SAFETY: By the requirements of this function; it came out of a `KBox`.
     let inner = unsafe { KBox::<Inner<C>>::from_raw(header.as_ptr().cast()) };
@@ -160,7 +160,7 @@ unsafe fn finish<C: Completion>(header: NonNull<Header>, zerocopy_success: bool)
 ///
 /// # Invariants
 ///
-/// The pointer is to the header of a valid [`Inner<C>`], and one reference to it belongs to this
+/// The pointer is to the header of a valid `Inner<C>`, and one reference to it belongs to this
 /// value.
 pub struct UbufInfo<C: Completion>(NonNull<Header>, PhantomData<C>);
 

@@ -412,4 +412,33 @@ TEST_F(fault, receive)
 	link_teardown(&link);
 }
 
+/* The core may move the data of a packet at many places; here it always does. */
+TEST_F(fault, buffers_that_move)
+{
+	char sent[1400], got[sizeof(sent)];
+	struct sockaddr_wren to;
+	struct link link;
+	size_t len, i;
+	int rx, tx;
+
+	ASSERT_TRUE(debugfs_write("fail_skb_realloc/verbose", "0"));
+	ASSERT_TRUE(debugfs_write("fail_skb_realloc/times", "-1"));
+	ASSERT_EQ(0, link_setup(&link, LINK_WREN));
+	rx = wren_bound(&link.b, PORT);
+	tx = wren_bound(&link.a, PORT);
+	to = wren_addr(0, PORT, link.b.mac);
+	ASSERT_TRUE(debugfs_write("fail_skb_realloc/probability", "100"));
+	for (len = 0; len <= sizeof(sent); len += 100) {
+		for (i = 0; i < len; i++)
+			sent[i] = len / 100 + i;
+		EXPECT_EQ((int)len, wren_sendto(tx, sent, len, 0, &to));
+		EXPECT_TRUE(eventually(polled(rx, POLLIN) & POLLIN));
+		EXPECT_EQ((int)len,
+			  wren_recv(rx, got, sizeof(got), MSG_DONTWAIT));
+		EXPECT_EQ(0, memcmp(sent, got, len));
+	}
+	EXPECT_TRUE(debugfs_write("fail_skb_realloc/probability", "0"));
+	link_teardown(&link);
+}
+
 TEST_HARNESS_MAIN

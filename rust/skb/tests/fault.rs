@@ -9,6 +9,7 @@
 use super::{
     injection::{
         all_allocations,
+        all_buffers_move,
         each_failure,
         Fault, //
     },
@@ -430,6 +431,24 @@ mod tests {
             }
         })?;
         assert!(failed >= 3);
+        Ok(())
+    }
+
+    #[cfg(CONFIG_FAIL_SKB_REALLOC)]
+    #[test]
+    fn may_pull_in_a_buffer_that_moves() -> Result {
+        let (sock, data) = (TestSock::new()?, pattern(5000)?);
+        let knobs = all_buffers_move()?;
+        let mut skb = charged(&sock, &data)?;
+        let before = skb.data().as_ptr();
+        // Enough is linear already, and still the buffer is another one.
+        let front = skb.may_pull(50)?;
+        let moved = front.as_ptr() != before && *front == data[..50];
+        let more = *skb.may_pull(4000)? == data[..4000];
+        let charge = sock.w() == 1 + skb.truesize();
+        let same = is(skb, &data)?;
+        drop(knobs);
+        assert!(moved && more && charge && same);
         Ok(())
     }
 

@@ -83,6 +83,20 @@ pub(super) fn all_allocations() -> Result<Knobs> {
     }
 }
 
+/// Lets C move the buffer of a packet whenever it may, as it does when memory is short.
+#[cfg(CONFIG_FAIL_SKB_REALLOC)]
+pub(super) fn all_buffers_move() -> Result<(Knob<c_ulong>, Knob<i32>, Knob<c_ulong>)> {
+    const DIR: &CStr = c"fail_skb_realloc";
+    // SAFETY: The types are those of `struct fault_attr`.
+    unsafe {
+        Ok((
+            Knob::turn(DIR, c"verbose", 0)?,
+            Knob::turn(DIR, c"times", -1)?,
+            Knob::turn(DIR, c"probability", 100)?,
+        ))
+    }
+}
+
 /// The allocation that is to fail.
 pub(super) struct Fault {
     nth: u32,
