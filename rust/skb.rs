@@ -90,7 +90,7 @@ mod xmit;
 mod zerocopy;
 
 #[cfg(CONFIG_KUNIT)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::{
     alloc::{

@@ -28,6 +28,10 @@ use crate::{
     bindings,
     net::Namespace,
     skb::{
+        tests::packets::{
+            linear,
+            paged, //
+        },
         Cloned,
         DropReason,
         SkBuff,
@@ -308,6 +312,36 @@ mod tests {
         drop(guard);
         // None completed, no room, room.
         assert_eq!(rounds, [(false, true), (false, true), (true, false)]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_frame_with_nothing_linear_is_received() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let mut frame = [0; 64];
+        frame[12..14].copy_from_slice(&ETHERTYPE.to_be_bytes());
+        let skb = paged(&[], &frame)?;
+        // One that has no header at all.
+        let short = linear(&frame[..13])?;
+        let guard = rcu::read_lock();
+        // SAFETY: The initial namespace is always there.
+        let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
+        let dev = net
+            .dev_get_by_index(IFINDEX.load(Relaxed), &guard)
+            .ok_or(ENODEV)?;
+        let (whole, short) = crate::bh::disabled(|| {
+            (
+                skb.forward(dev, dev, 0),
+                short.forward(dev, dev, 0).map(|rx| rx.0.consume()),
+            )
+        });
+        drop(guard);
+        let skb = whole?.0;
+        let received = (skb.protocol(), skb.len());
+        skb.consume();
+        assert_eq!(received, (ETHERTYPE, 50));
+        assert!(short == Err(EMSGSIZE));
         Ok(())
     }
 

@@ -25,7 +25,7 @@ mod header;
 ))]
 mod injection;
 mod meta;
-mod packets;
+pub(crate) mod packets;
 mod paged;
 mod queue;
 mod resize;

@@ -6,10 +6,11 @@
 //! A step that got an error must leave its packet, whole and with its claim; what it has not freed,
 //! kmemleak finds.
 
+mod steps;
+
 use super::{
     injection::{
         all_allocations,
-        all_buffers_move,
         each_failure,
         Fault, //
     },
@@ -438,7 +439,7 @@ mod tests {
     #[test]
     fn may_pull_in_a_buffer_that_moves() -> Result {
         let (sock, data) = (TestSock::new()?, pattern(5000)?);
-        let knobs = all_buffers_move()?;
+        let knobs = crate::skb::tests::injection::all_buffers_move()?;
         let mut skb = charged(&sock, &data)?;
         let before = skb.data().as_ptr();
         // Enough is linear already, and still the buffer is another one.

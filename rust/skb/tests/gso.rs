@@ -215,6 +215,11 @@ fn append_frag_list(skb: &mut SkBuff, mut from: usize, len: usize, count: usize)
 /// How often the destructor of `charge_privately` has run.
 static DESTROYED: Atomic<u32> = Atomic::new(0);
 
+/// A TCP packet with so many bytes of payload, to be cut.
+pub(super) fn large_tcp(payload: usize) -> Result<SkBuff> {
+    TCP.gso(payload)
+}
+
 /// Puts a claim with a destructor on the packet that the core does not know.
 fn charge_privately(skb: &mut SkBuff, sock: &TestSock) {
     /// # Safety

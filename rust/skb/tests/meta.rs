@@ -2,7 +2,7 @@
 
 //! What a packet carries besides data.
 
-mod vlan;
+pub(super) mod vlan;
 
 use super::header::paged_packet;
 use crate::{

@@ -24,14 +24,14 @@ use kernel::{
 pub(super) const HEADROOM: usize = 32;
 
 /// A packet with `data` in its linear part.
-pub(super) fn linear(data: &[u8]) -> Result<SkBuff> {
+pub(crate) fn linear(data: &[u8]) -> Result<SkBuff> {
     let mut skb = SkBuff::alloc(HEADROOM, data.len(), GFP_KERNEL)?;
     skb.put_data(data)?;
     Ok(skb)
 }
 
 /// A packet with `head` in its linear part and `pages` in pages behind it.
-pub(super) fn paged(head: &[u8], pages: &[u8]) -> Result<SkBuff> {
+pub(crate) fn paged(head: &[u8], pages: &[u8]) -> Result<SkBuff> {
     let mut err = 0;
     // SAFETY: C checks the sizes.
     let skb = unsafe {

@@ -14,7 +14,7 @@ const INNER: VlanTag = VlanTag {
     proto: VlanProto::Ctag,
     tci: 0xb064,
 };
-const OUTER: VlanTag = VlanTag {
+pub(in crate::skb::tests) const OUTER: VlanTag = VlanTag {
     proto: VlanProto::Stag,
     tci: 0x1fff,
 };
@@ -36,6 +36,13 @@ fn frame(bytes: &[u8], linear: usize, protocol: u16) -> Result<SkBuff> {
     skb.set_protocol(protocol);
     skb.reset_mac_header();
     skb.set_network_header(14.min(skb.headlen() as isize))?;
+    Ok(skb)
+}
+
+/// A frame with a tag beside it, and no room for one in front.
+pub(in crate::skb::tests) fn tagged_without_room() -> Result<SkBuff> {
+    let mut skb = frame(&PLAIN, 18, 0x0800)?;
+    skb.vlan_hwaccel_put_tag(INNER);
     Ok(skb)
 }
 
