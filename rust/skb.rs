@@ -162,7 +162,11 @@ pub use self::claim::{
 };
 
 pub(crate) use self::{
-    alloc::linear_size,
+    alloc::{
+        linear_size,
+        TRUESIZE_MAX,
+        TRUESIZE_MIN, //
+    },
     dispose::IMPLICIT_DROPS, //
 };
 

@@ -82,7 +82,7 @@ impl<'a> PollContext<'a> {
     /// Hands a received packet to the stack, merged with others where that goes:
     /// `napi_gro_receive`. The head of a packet that shares its data with a clone is copied before.
     #[inline(always)]
-    pub fn gro_receive(&mut self, skb: RxSkBuff) {
+    pub fn gro_receive(&mut self, skb: RxSkBuff<'_>) {
         // SAFETY: The instance is being polled by this CPU; the packet passes to C.
         unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.0.into_raw().as_ptr()) };
     }

@@ -137,6 +137,12 @@ impl SkBuff {
     }
 }
 
+/// What a packet may stand for at most: C adds it to counters as an `int`.
+pub(crate) const TRUESIZE_MAX: u32 = i32::MAX as u32;
+
+/// What a packet stands for at least: its `struct sk_buff`.
+pub(crate) const TRUESIZE_MIN: u32 = size_of::<bindings::sk_buff>() as u32;
+
 impl Skb {
     /// The memory that the packet stands for in the accounting of its owner, in bytes: data,
     /// headers and bookkeeping.

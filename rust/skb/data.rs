@@ -143,23 +143,6 @@ impl<S: State> SkBuff<S> {
         skb.tail = skb.tail.wrapping_add(len as u32);
     }
 
-    /// Makes `len` bytes of headroom in an empty packet: `skb_reserve`.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the packet is not empty, `ENOSPC` if the buffer is too small.
-    #[inline]
-    pub fn reserve(&mut self, len: usize) -> Result {
-        if !self.is_empty() {
-            return Err(EINVAL);
-        }
-        if len > self.tailroom() {
-            return Err(ENOSPC);
-        }
-        self.reserve_unchecked(len);
-        Ok(())
-    }
-
     /// Sees to it that the first `len` bytes are linear, and returns them: `pskb_may_pull`.
     ///
     /// This is the way to read a header: a `len` that is known when the code is compiled is
@@ -232,6 +215,23 @@ impl<S: State> SkBuff<S> {
 }
 
 impl<S: FrontMovable> SkBuff<S> {
+    /// Makes `len` bytes of headroom in an empty packet: `skb_reserve`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the packet is not empty, `ENOSPC` if the buffer is too small.
+    #[inline]
+    pub fn reserve(&mut self, len: usize) -> Result {
+        if !self.is_empty() {
+            return Err(EINVAL);
+        }
+        if len > self.tailroom() {
+            return Err(ENOSPC);
+        }
+        self.reserve_unchecked(len);
+        Ok(())
+    }
+
     /// Takes `len` bytes off the front: `skb_pull`.
     ///
     /// # Errors

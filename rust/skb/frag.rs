@@ -14,6 +14,7 @@ use super::{
     SkBuff, //
     Skb,
     State,
+    TRUESIZE_MAX,
 };
 use crate::bindings;
 use core::{
@@ -183,7 +184,9 @@ impl SkBuff<Private> {
         if self.is_claimed() {
             return Err(EBUSY);
         }
-        if self.nr_frags() >= bindings::MAX_SKB_FRAGS as usize {
+        if self.nr_frags() >= bindings::MAX_SKB_FRAGS as usize
+            || self.truesize().saturating_add(frag.truesize()) > TRUESIZE_MAX
+        {
             return Err(ENOSPC);
         }
         Ok(())

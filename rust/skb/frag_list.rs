@@ -12,6 +12,8 @@ use super::{
     SkBuff, //
     Skb,
     State,
+    TRUESIZE_MAX,
+    TRUESIZE_MIN,
 };
 use crate::{
     bindings,
@@ -82,7 +84,10 @@ fn may_be_in_list(skb: &Skb) -> bool {
     };
     // C looks for memory that the CPU cannot read, and for pages that programs have lent, at the
     // head only; and it follows lists in lists by recursion.
+    // One with a companion must be cloned by nobody but its owner, and those of a list are cloned
+    // by each head that has it.
     !skb.is_empty()
+        && skb.raw().fclone() != bindings::SKB_FCLONE_ORIG as u8
         && !skb.has_frag_list()
         && unreadable == 0
         && flags & bindings::SKBFL_ZEROCOPY_ENABLE == 0
@@ -101,8 +106,9 @@ impl SkBuff<Private> {
     /// * `EBUSY` if a claim is on one of the two: [orphan](SkBuff::orphan) it before; or if the
     ///   list is shared with another packet, because the head was [unshared](SkBuff::unclone);
     /// * `EMSGSIZE` if the packet would be too long;
-    /// * `EINVAL` if `skb` is empty, has a list itself or data that cannot be in one (that of a
-    ///   device, or of a program), or if the head is to be segmented.
+    /// * `EINVAL` if `skb` is empty, was made with a [companion](SkBuff::alloc_fclone), has a list
+    ///   itself or data that cannot be in one (that of a device, or of a program), or if the head
+    ///   is to be segmented.
     pub fn frag_list_append<S: State>(&mut self, skb: SkBuff<S>) -> Result<(), Failed<S>> {
         let (link, truesize) = match self.frag_list_end(&skb) {
             Ok(end) => end,
@@ -139,6 +145,7 @@ impl SkBuff<Private> {
         let truesize = self
             .truesize()
             .checked_add(skb.truesize())
+            .filter(|sum| *sum <= TRUESIZE_MAX)
             .ok_or(EMSGSIZE)?;
         let link = match self.frag_list().last() {
             // SAFETY: The packet is valid.
@@ -194,8 +201,9 @@ impl SkBuff<Private> {
         let head = self.raw_mut();
         head.len -= len;
         head.data_len -= len;
-        // One that came from elsewhere need not have counted the packet in full.
-        head.truesize = head.truesize.saturating_sub(truesize);
+        // The packet may have grown in the list, or come from where it was not counted in full. A
+        // truesize of nothing would keep no socket alive.
+        head.truesize = head.truesize.saturating_sub(truesize).max(TRUESIZE_MIN);
         // SAFETY: The reference of the list, or that of a new clone, is ours now; it is the only
         // one. The packet is on no list any more.
         Ok(Some(unsafe { SkBuff::from_raw(skb) }))

@@ -287,7 +287,7 @@ impl<S: State> SkBuff<S> {
             _ => {}
         }
         // Then TCP prepares the header where it is, which may not be ours.
-        if self.header_cloned() {
+        if self.cloned() {
             // SAFETY: The packet is ours alone.
             to_result(unsafe {
                 bindings::pskb_expand_head(self.as_ptr(), 0, 0, bindings::GFP_ATOMIC_VALUE)

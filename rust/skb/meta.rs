@@ -33,6 +33,7 @@ use crate::{
     bindings,
     netdev::NetDevice, //
 };
+use core::marker::PhantomData;
 use kernel::prelude::*;
 
 /// What a protocol says about a packet that it sends.
@@ -215,7 +216,12 @@ impl<S: State> SkBuff<S> {
     ///
     /// C: [`__dev_forward_skb`](srctree/net/core/dev.c)
     #[inline]
-    pub fn forward(mut self, from: &NetDevice, to: &NetDevice, rx_queue: u16) -> Result<RxSkBuff> {
+    pub fn forward<'dev>(
+        mut self,
+        from: &NetDevice,
+        to: &'dev NetDevice,
+        rx_queue: u16,
+    ) -> Result<RxSkBuff<'dev>> {
         // The header is read where it is: a packet of a tunnel may have nothing linear, and a short
         // one has no header.
         if self.may_pull(size_of::<EthHdr>()).is_err() {
@@ -241,7 +247,7 @@ impl<S: State> SkBuff<S> {
             }
         }
         // SAFETY: On success the packet is still ours.
-        Ok(RxSkBuff(unsafe { SkBuff::from_raw(skb) }))
+        Ok(RxSkBuff(unsafe { SkBuff::from_raw(skb) }, PhantomData))
     }
 }
 
@@ -261,4 +267,6 @@ impl SkBuff<Cloned> {
 
 /// A packet that a device has received and that has not gone up yet: its device, protocol and
 /// packet type are set.
-pub struct RxSkBuff(pub(crate) SkBuff<Cloned>);
+///
+/// It names its device, so it does not outlive it.
+pub struct RxSkBuff<'dev>(pub(crate) SkBuff<Cloned>, PhantomData<&'dev NetDevice>);

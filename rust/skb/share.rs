@@ -90,7 +90,7 @@ impl SharedSkBuff {
     }
 
     /// Gets a packet that belongs to the caller alone: this one if it is the only reference, else a
-    /// clone, and this reference is given back.
+    /// clone, and this reference is given back. (A copy, if it was made with a companion.)
     ///
     /// # Errors
     ///
@@ -99,6 +99,13 @@ impl SharedSkBuff {
     /// C: [`skb_share_check`](srctree/include/linux/skbuff.h)
     #[inline]
     pub fn share_check(self, flags: Flags) -> Result<SkBuff<Cloned>, AllocError> {
+        if self.raw().fclone() == bindings::SKB_FCLONE_ORIG as u8 && self.users() != 1 {
+            // Two holders could both be given the one companion of the packet: `skb_clone` takes it
+            // without looking twice, because in C only the owner clones such a packet.
+            let copy = self.copy(flags);
+            self.consume();
+            return copy.map(Into::into);
+        }
         // SAFETY: The reference passes to C, which gives one back that is the only one, or none.
         let skb =
             unsafe { bindings::skb_share_check(self.into_raw().as_ptr(), gfp::as_raw(flags)) };

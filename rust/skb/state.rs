@@ -298,7 +298,14 @@ impl SkBuff<Cloned> {
         headroom: usize,
         flags: Flags,
     ) -> Result<SkBuff<HeaderPrivate>, Failed<Cloned>> {
-        if headroom <= self.headroom() && !self.header_cloned() {
+        // Of what was cloned with its headers released, only the room in front of the payload is
+        // free: where the payload began is in `hdr_len`. The original itself has no right to it.
+        let skb = self.raw();
+        let free = !self.cloned()
+            || (!self.header_cloned()
+                && skb.nohdr() == 0
+                && self.headroom() <= usize::from(skb.hdr_len));
+        if headroom <= self.headroom() && free {
             // SAFETY: Nobody else has a claim to the headers.
             return Ok(unsafe { self.assume() });
         }

@@ -3,6 +3,7 @@
 //! Down the stack: from a protocol to a device.
 
 use super::{
+    DropReason,
     HeaderWritable,
     SkBuff,
     State, //
@@ -66,14 +67,19 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// `ENOBUFS` if it was dropped on the way, `EINVAL` if it leaves a checksum or a segmentation
-    /// to the device that cannot be done (see [`gso_segment`](Self::gso_segment)), or the errno of
-    /// a device without a queue. The packet is gone in any case. Congestion (`NET_XMIT_CN`) is
-    /// success: another packet was dropped.
+    /// `ENOBUFS` if it was dropped on the way; `EINVAL` if it is shorter than a link-layer header
+    /// of the device, or leaves a checksum or a segmentation to the device that cannot be done (see
+    /// [`gso_segment`](Self::gso_segment)); or the errno of a device without a queue. The packet is
+    /// gone in any case. Congestion (`NET_XMIT_CN`) is success: another packet was dropped.
     ///
     /// C: [`dev_queue_xmit`](srctree/include/linux/netdevice.h), `net_xmit_errno`
     #[inline]
     pub fn dev_queue_xmit(mut self, dev: &NetDevice, _guard: &rcu::Guard) -> Result {
+        // Drivers read the link-layer header without asking, and C warns of an empty packet.
+        if self.is_empty() || self.len() < dev.hard_header_len() {
+            self.drop_with(DropReason::PKT_TOO_SMALL);
+            return Err(EINVAL);
+        }
         if let Err(reason) = self.check_offloads() {
             self.drop_with(reason);
             return Err(EINVAL);

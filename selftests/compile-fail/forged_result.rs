@@ -18,7 +18,7 @@ pub fn poll() -> PollResult {
 }
 
 /// A packet that was not received by any device
-pub fn received(skb: SkBuff<Cloned>) -> RxSkBuff {
+pub fn received(skb: SkBuff<Cloned>) -> RxSkBuff<'static> {
     // error[E0423]: cannot initialize a tuple struct which contains private fields
     RxSkBuff(skb)
 }

@@ -65,6 +65,20 @@ mod tests {
     }
 
     #[test]
+    fn a_companion_is_given_to_nobody_by_share_check() -> Result {
+        let mut skb = SkBuff::alloc_fclone(0, 16, GFP_KERNEL)?;
+        skb.put_data(b"data")?;
+        let one = skb.share();
+        let two = one.get().share_check(GFP_KERNEL)?;
+        // A copy: the companion is still free, and the original has its data for itself.
+        assert!(!one.cloned() && two.data().as_ptr() != one.data().as_ptr());
+        assert_eq!((two.data(), one.users()), (&b"data"[..], 1));
+        two.consume();
+        one.consume();
+        Ok(())
+    }
+
+    #[test]
     fn c11_the_last_of_two_references_runs_the_destructor_once() -> Result {
         let sock = TestSock::new()?;
         let mut skb = packet()?;

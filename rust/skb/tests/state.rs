@@ -100,11 +100,39 @@ mod tests {
             (clone.data(), skb.data()),
             (&b"headpayload"[..], &b"payload"[..])
         );
-        // With a second one nobody may.
+        // The original may not: it has given the room away.
+        let before = skb.data().as_ptr();
+        let mut original = skb
+            .cow_head(4, GFP_KERNEL)
+            .map_err(|f| f.drop_with(NOMEM))?;
+        original.push_data(b"HEAD")?;
+        assert!(original.data()[4..].as_ptr() != before);
+        assert_eq!(clone.data(), b"headpayload");
+        original.consume();
+        clone.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn payload_is_no_headroom_after_a_pull() -> Result {
+        let mut skb = packet(b"payload")?.header_release();
+        let mut clone = skb.try_clone(GFP_KERNEL)?;
+        clone.pull(3)?;
+        let mut clone = clone
+            .cow_head(3, GFP_KERNEL)
+            .map_err(|f| f.drop_with(NOMEM))?;
+        clone.push_data(b"xxx")?;
+        assert_eq!(
+            (clone.data(), skb.data()),
+            (&b"xxxload"[..], &b"payload"[..])
+        );
+        clone.consume();
+        // With two clones nobody may write headers where they are.
+        let first = skb.try_clone(GFP_KERNEL)?;
         let second = skb.try_clone(GFP_KERNEL)?;
         assert!(second.header_cloned());
         second.consume();
-        clone.consume();
+        first.consume();
         skb.consume();
         Ok(())
     }
