@@ -149,6 +149,7 @@ struct Echo {
     lanes: KVec<Arc<Lane>>,
 }
 
+#[vtable]
 impl Operations for Echo {
     type TxQueue = Sender;
 
@@ -215,6 +216,7 @@ impl Operations for Echo {
     }
 }
 
+#[vtable]
 impl ethtool::Operations for Echo {
     const DRIVER: &'static CStr = c"knet_echo";
     const TX_STATS: &'static [&'static CStr] = &[c"packets", c"bytes"];
@@ -242,6 +244,7 @@ impl ethtool::Operations for Echo {
     }
 }
 
+#[vtable]
 impl Kind for Echo {
     const KIND: &'static CStr = c"knet_echo";
     const FEATURES: u64 = 0;

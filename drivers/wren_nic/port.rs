@@ -99,6 +99,7 @@ impl Port {
     }
 }
 
+#[vtable]
 impl Operations for Port {
     type TxQueue = Sender;
 
@@ -142,6 +143,7 @@ impl Operations for Port {
     }
 }
 
+#[vtable]
 impl ethtool::Operations for Port {
     const DRIVER: &'static CStr = c"wren_nic";
 
@@ -199,6 +201,7 @@ impl ethtool::Operations for Port {
     }
 }
 
+#[vtable]
 impl Kind for Port {
     const KIND: &'static CStr = c"wren";
     const FEATURES: u64 = features::SG

@@ -40,6 +40,7 @@ use kernel::{
 };
 
 /// A kind of link, implemented by the private data of its devices.
+#[vtable]
 pub trait Kind: Operations + ethtool::Operations {
     /// The name behind `type`.
     const KIND: &'static CStr;

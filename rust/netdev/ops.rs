@@ -41,6 +41,7 @@ pub enum Xmit {
 ///
 /// The private data is dropped after the device was unregistered and the last reference to it is
 /// gone.
+#[vtable]
 pub trait Operations: Sized + Send + Sync + 'static {
     /// What the driver keeps for one transmit queue.
     type TxQueue: Send;

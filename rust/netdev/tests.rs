@@ -76,6 +76,7 @@ static IFINDEX: Atomic<i32> = Atomic::new(0);
 /// A device that says "busy" a number of times and sends into nowhere after that.
 struct TestPort;
 
+#[vtable]
 impl Operations for TestPort {
     type TxQueue = ();
 
@@ -112,6 +113,7 @@ impl Operations for TestPort {
     fn get_stats64(_dev: &Device<Self>, _stats: &mut LinkStats<'_>) {}
 }
 
+#[vtable]
 impl ethtool::Operations for TestPort {
     const DRIVER: &'static CStr = c"knet_test";
 
@@ -129,6 +131,7 @@ impl ethtool::Operations for TestPort {
     }
 }
 
+#[vtable]
 impl Kind for TestPort {
     const KIND: &'static CStr = c"knettest";
     const FEATURES: u64 = 0;
