@@ -52,6 +52,7 @@ use kernel::{
     prelude::*, //
 };
 
+pub mod atomic;
 pub mod bh;
 mod bindings;
 mod gfp;

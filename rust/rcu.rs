@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
-use crate::bindings;
+use crate::{
+    atomic::AtomicInline,
+    bindings, //
+};
 use core::ptr;
 use kernel::{
     prelude::*,
@@ -48,7 +51,7 @@ impl<T: AlwaysRefCounted> RcuRef<T> {
     pub fn get<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a T> {
         // SAFETY: By the type invariant the pointer is null or valid, and stays so until a grace
         // period has passed, which the guard holds off.
-        unsafe { self.0.load(Acquire).as_ref() }
+        unsafe { self.0.load_acquire().as_ref() }
     }
 
     /// Fills the slot: `rcu_assign_pointer`.

@@ -11,15 +11,15 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
-            Acquire,
+            Atomic,
             AtomicFlag,
-            Relaxed,
-            Release, //
+            Relaxed, //
         },
         rcu, //
     },
 };
 use knet::{
+    atomic::AtomicInline,
     netdev::Device,
     rcu::{
         synchronize_net,
@@ -69,7 +69,7 @@ pub(crate) struct Link {
     b: End,
     /// Both ends are running. Only then packets go into the rings, and only then they are taken out
     /// by polling; so who has cleared it and waited for RCU has the rings for himself.
-    up: AtomicFlag,
+    up: Atomic<bool>,
 }
 
 impl Link {
@@ -77,7 +77,7 @@ impl Link {
         Self {
             a: End::new(),
             b: End::new(),
-            up: AtomicFlag::new(false),
+            up: Atomic::new(false),
         }
     }
 
@@ -107,7 +107,7 @@ impl Link {
     /// Whether packets may go into the rings.
     #[inline(always)]
     pub(crate) fn is_up(&self) -> bool {
-        self.up.load(Acquire)
+        self.up.load_acquire()
     }
 
     /// Joins two devices.
@@ -125,7 +125,7 @@ impl Link {
     pub(crate) fn start(&self, side: Side) {
         self.end(side).running.store(true, Relaxed);
         if self.end(side.peer()).running.load(Relaxed) {
-            self.up.store(true, Release);
+            self.up.store_release(true);
             self.for_each_port(|port| port.carrier_on());
         }
     }
@@ -133,7 +133,7 @@ impl Link {
     /// The interface at `side` goes down. When this returns nobody transmits or polls.
     pub(crate) fn stop(&self, side: Side) {
         self.end(side).running.store(false, Relaxed);
-        self.up.store(false, Release);
+        self.up.store_release(false);
         self.for_each_port(|port| port.carrier_off());
         synchronize_net();
     }

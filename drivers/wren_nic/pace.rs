@@ -7,6 +7,7 @@ use kernel::sync::atomic::{
     Relaxed, //
 };
 use knet::{
+    atomic::AtomicInline,
     netdev::ethtool::SPEED_UNKNOWN,
     time::ktime_get_ns, //
 };
@@ -42,11 +43,11 @@ impl Pace {
     }
 
     pub(crate) fn speed(&self) -> u32 {
-        self.speed.load(Relaxed)
+        self.speed.read_once()
     }
 
     pub(crate) fn set_speed(&self, speed: u32) {
-        self.speed.store(speed, Relaxed);
+        self.speed.write_once(speed);
     }
 
     /// Takes the wire for `ns` and returns when it will have done. A lane that was `idle` starts

@@ -2,11 +2,11 @@
 
 //! Statistics.
 
-use crate::bindings;
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use crate::{
+    atomic::AtomicInline,
+    bindings, //
 };
+use kernel::sync::atomic::Atomic;
 
 #[cfg(not(CONFIG_64BIT))]
 compile_error!("a 64-bit counter without a lock needs a 64-bit kernel");
@@ -24,13 +24,13 @@ impl Counter {
     /// Adds `n`. Two writers at the same time lose a count, nothing worse.
     #[inline(always)]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+        self.0.write_once(self.0.read_once().wrapping_add(n));
     }
 
     /// Reads the counter.
     #[inline]
     pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.read_once()
     }
 }
 
