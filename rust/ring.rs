@@ -5,7 +5,11 @@
 //! The two ends are two values, and what changes an end takes `&mut`: that there is one producer
 //! and one consumer at a time is checked by the compiler. A transmit function gets its end from
 //! [`TxQueue`](crate::netdev::TxQueue), a poll function from [`Poll`](crate::netdev::Poll).
+//!
+//! Each end has its own index, and a copy of the other end's that it refreshes only when that leaves
+//! it nothing to do: the other end writes that cache line all the time.
 
+use crate::atomic::AtomicInline;
 use core::{
     cell::UnsafeCell,
     mem::MaybeUninit, //
@@ -14,12 +18,7 @@ use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
     sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Relaxed,
-            Release, //
-        },
+        atomic::Atomic,
         Arc, //
     },
 };
@@ -30,13 +29,14 @@ struct CacheAligned<T>(T);
 
 /// # Invariants
 ///
-/// * `slots.len()` is a power of two.
+/// * `slots.len()` is a power of two, and `mask` is one less.
 /// * `0 <= tail - head <= slots.len()`, modulo 2^32.
 /// * The slots from `head` to `tail`, modulo the length, are initialised and belong to the
 ///   consumer; the others belong to the producer.
 /// * Only the producer changes `tail`, only the consumer changes `head`.
 struct Ring<T> {
     slots: KVec<UnsafeCell<MaybeUninit<T>>>,
+    mask: u32,
     /// Where the consumer takes the next one.
     head: CacheAligned<Atomic<u32>>,
     /// Where the producer puts the next one.
@@ -51,26 +51,27 @@ unsafe impl<T: Send> Sync for Ring<T> {}
 impl<T> Ring<T> {
     #[inline(always)]
     fn slot(&self, index: u32) -> *mut MaybeUninit<T> {
-        let mask = self.slots.len() - 1;
         // SAFETY: The length is a power of two, so the masked index is below it.
-        unsafe { self.slots.get_unchecked(index as usize & mask).get() }
+        unsafe {
+            self.slots
+                .get_unchecked((index & self.mask) as usize)
+                .get()
+        }
     }
 
+    /// Free entries between `head` and `tail`, of which at least one is what the ring has now, and
+    /// the other one that or older.
     #[inline(always)]
-    fn len(&self) -> u32 {
-        // The order of the two loads does not matter to the two ends: each owns one of the
-        // indices, and the other one can only move in its favour.
-        self.tail
-            .0
-            .load(Acquire)
-            .wrapping_sub(self.head.0.load(Acquire))
+    fn free(&self, head: u32, tail: u32) -> u32 {
+        // Never more entries than there are: see the invariants.
+        self.mask.wrapping_add(1).wrapping_sub(tail.wrapping_sub(head))
     }
 }
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        let tail = self.tail.0.load(Relaxed);
-        let mut head = self.head.0.load(Relaxed);
+        let tail = self.tail.0.read_once();
+        let mut head = self.head.0.read_once();
         while head != tail {
             // SAFETY: By the invariants the slot is initialised, and nobody else is left.
             unsafe { (*self.slot(head)).assume_init_drop() };
@@ -80,21 +81,41 @@ impl<T> Drop for Ring<T> {
 }
 
 /// The end that puts things into a ring.
-pub struct Producer<T>(Arc<Ring<T>>);
+///
+/// # Invariants
+///
+/// `tail` is that of the ring, `head` what the ring had as `head` at some time.
+pub struct Producer<T> {
+    ring: Arc<Ring<T>>,
+    tail: u32,
+    head: u32,
+}
 
 /// The end that takes things out of a ring.
-pub struct Consumer<T>(Arc<Ring<T>>);
+///
+/// # Invariants
+///
+/// `head` is that of the ring, `tail` what the ring had as `tail` at some time, loaded with acquire
+/// semantics.
+pub struct Consumer<T> {
+    ring: Arc<Ring<T>>,
+    head: u32,
+    tail: u32,
+}
 
 /// Makes a ring of `capacity` entries.
 ///
 /// # Errors
 ///
-/// `EINVAL` if `capacity` is not a power of two, `ENOMEM`.
+/// `EINVAL` if `capacity` is not a power of two or does not fit in 32 bits, `ENOMEM`.
 pub fn channel<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
-    if !capacity.is_power_of_two() || u32::try_from(capacity).is_err() {
+    let Ok(capacity) = u32::try_from(capacity) else {
+        return Err(EINVAL);
+    };
+    if !capacity.is_power_of_two() {
         return Err(EINVAL);
     }
-    let mut slots = KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
+    let mut slots = KVec::with_capacity(capacity as usize, GFP_KERNEL_ACCOUNT)?;
     for _ in 0..capacity {
         slots.push(UnsafeCell::new(MaybeUninit::uninit()), GFP_KERNEL_ACCOUNT)?;
     }
@@ -102,26 +123,45 @@ pub fn channel<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
     let ring = Arc::new(
         Ring {
             slots,
+            mask: capacity - 1,
             head: CacheAligned(Atomic::new(0)),
             tail: CacheAligned(Atomic::new(0)),
         },
         GFP_KERNEL_ACCOUNT,
     )?;
-    Ok((Producer(ring.clone()), Consumer(ring)))
+    // INVARIANT: Both indices of the ring are 0.
+    let producer = Producer {
+        ring: ring.clone(),
+        tail: 0,
+        head: 0,
+    };
+    // INVARIANT: As above; nothing was put into the ring.
+    let consumer = Consumer {
+        ring,
+        head: 0,
+        tail: 0,
+    };
+    Ok((producer, consumer))
 }
 
 impl<T> Producer<T> {
+    /// Whether at least `entries` are free.
+    #[inline(always)]
+    pub fn has_free(&mut self, entries: u32) -> bool {
+        if self.ring.free(self.head, self.tail) >= entries {
+            return true;
+        }
+        // INVARIANT: That is what the ring has.
+        self.head = self.ring.head.0.load_acquire();
+        self.ring.free(self.head, self.tail) >= entries
+    }
+
     /// Returns the next free entry, or `None` if the ring is full.
     #[inline(always)]
     pub fn reserve(&mut self) -> Option<Slot<'_, T>> {
-        let ring = &*self.0;
-        let tail = ring.tail.0.load(Relaxed);
-        if tail.wrapping_sub(ring.head.0.load(Acquire)) as usize >= ring.slots.len() {
-            return None;
-        }
-        // INVARIANT: The slot is not between `head` and `tail`, so it is the producer's; there is
-        // one producer, and it is borrowed by `&mut`.
-        Some(Slot { ring, tail })
+        // INVARIANT: With an old `head`, too, the slot at `tail` is not between the two, so it is
+        // the producer's; there is one producer, and it is borrowed by `&mut`.
+        self.has_free(1).then_some(Slot(self))
     }
 
     /// Puts `value` into the ring.
@@ -140,10 +180,10 @@ impl<T> Producer<T> {
         }
     }
 
-    /// Free entries; more may become free at any time.
+    /// Free entries now; more may become free at any time.
     #[inline(always)]
     pub fn free(&self) -> u32 {
-        self.0.slots.len() as u32 - self.0.len()
+        self.ring.free(self.ring.head.0.load_acquire(), self.tail)
     }
 }
 
@@ -152,61 +192,67 @@ impl<T> Producer<T> {
 /// # Invariants
 ///
 /// The entry at `tail` is the producer's.
-pub struct Slot<'a, T> {
-    ring: &'a Ring<T>,
-    tail: u32,
-}
+pub struct Slot<'a, T>(&'a mut Producer<T>);
 
 impl<T> Slot<'_, T> {
     /// Fills the entry and hands it to the consumer.
     #[inline(always)]
     pub fn put(self, value: T) {
+        let Self(producer) = self;
         // SAFETY: The entry is the producer's by the type invariant.
-        unsafe { (*self.ring.slot(self.tail)).write(value) };
+        unsafe { (*producer.ring.slot(producer.tail)).write(value) };
         // INVARIANT: The slot is initialised; the release hands it to the consumer.
-        self.ring.tail.0.store(self.tail.wrapping_add(1), Release);
+        producer.tail = producer.tail.wrapping_add(1);
+        producer.ring.tail.0.store_release(producer.tail);
     }
 }
 
 impl<T> Consumer<T> {
+    /// Whether there is something to take.
+    #[inline(always)]
+    fn ready(&mut self) -> bool {
+        if self.head == self.tail {
+            // INVARIANT: That is what the ring has.
+            self.tail = self.ring.tail.0.load_acquire();
+        }
+        self.head != self.tail
+    }
+
     /// Takes the oldest entry.
     #[inline(always)]
     pub fn pop(&mut self) -> Option<T> {
-        let ring = &*self.0;
-        let head = ring.head.0.load(Relaxed);
-        if head == ring.tail.0.load(Acquire) {
+        if !self.ready() {
             return None;
         }
         // SAFETY: The slot is between `head` and `tail`, so it is initialised and the consumer's;
         // there is one consumer, and we hold it by `&mut`.
-        let value = unsafe { (*ring.slot(head)).assume_init_read() };
+        let value = unsafe { (*self.ring.slot(self.head)).assume_init_read() };
         // INVARIANT: The value was moved out; the release hands the slot to the producer.
-        ring.head.0.store(head.wrapping_add(1), Release);
+        self.head = self.head.wrapping_add(1);
+        self.ring.head.0.store_release(self.head);
         Some(value)
     }
 
     /// Looks at the oldest entry.
     #[inline(always)]
     pub fn peek(&mut self) -> Option<&T> {
-        let ring = &*self.0;
-        let head = ring.head.0.load(Relaxed);
-        if head == ring.tail.0.load(Acquire) {
+        if !self.ready() {
             return None;
         }
         // SAFETY: As in `pop`, and the borrow of `self` keeps the entry in the ring.
-        Some(unsafe { (*ring.slot(head)).assume_init_ref() })
+        Some(unsafe { (*self.ring.slot(self.head)).assume_init_ref() })
     }
 
     /// Whether there is nothing to take now.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        self.0.len() == 0
+        self.head == self.ring.tail.0.load_acquire()
     }
 
     /// Free entries, as [`Producer::free`]; fewer may be free at any time.
     #[inline(always)]
     pub fn free(&self) -> u32 {
-        self.0.slots.len() as u32 - self.0.len()
+        self.ring.free(self.head, self.ring.tail.0.load_acquire())
     }
 }
 
@@ -238,6 +284,43 @@ mod tests {
                 assert_eq!(rx.pop(), Some(round * 4 + i));
             }
             assert!(rx.is_empty());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_end_sees_what_the_other_has_done_meanwhile() -> Result {
+        let (mut tx, mut rx) = channel::<u32>(4)?;
+        // Both ends have looked when there was nothing; their copies are of that time.
+        assert!(rx.peek().is_none() && tx.has_free(4) && !tx.has_free(5));
+        for i in 0..4 {
+            assert!(tx.push(i).is_ok());
+        }
+        assert!(!tx.has_free(1) && tx.reserve().is_none() && tx.free() == 0);
+        assert!(!rx.is_empty() && rx.free() == 0);
+        assert_eq!((rx.pop(), rx.pop()), (Some(0), Some(1)));
+        assert!(tx.has_free(2) && !tx.has_free(3) && tx.free() == 2 && rx.free() == 2);
+        // The consumer knows of two more, and finds the third.
+        assert!(tx.push(4).is_ok());
+        assert_eq!((rx.pop(), rx.pop(), rx.pop()), (Some(2), Some(3), Some(4)));
+        assert!(rx.is_empty() && rx.pop().is_none());
+        assert!(tx.has_free(4) && tx.free() == 4);
+        Ok(())
+    }
+
+    #[test]
+    fn indices_wrap_around() -> Result {
+        let (mut tx, mut rx) = channel::<u32>(2)?;
+        // As after so many entries.
+        let start = u32::MAX - 2;
+        tx.ring.head.0.write_once(start);
+        tx.ring.tail.0.write_once(start);
+        (tx.tail, tx.head, rx.head, rx.tail) = (start, start, start, start);
+        for i in 0..8 {
+            assert!(tx.has_free(2) && tx.push(i).is_ok() && tx.push(i + 100).is_ok());
+            assert_eq!(tx.push(i), Err(i));
+            assert_eq!((rx.pop(), rx.free()), (Some(i), 1));
+            assert_eq!((rx.pop(), rx.pop()), (Some(i + 100), None));
         }
         Ok(())
     }

@@ -178,7 +178,7 @@ pub(crate) fn transmit(
     slot.put(skb);
     stats.tx_packets.add(1);
     stats.tx_bytes.add(len.into());
-    if queue.state.maybe_stop(|| ring.free(), STOP, START) {
+    if !ring.has_free(STOP) && queue.state.maybe_stop(|| ring.free(), STOP, START) {
         stats.tx_stops.add(1);
     }
     if queue.state.doorbell() {
