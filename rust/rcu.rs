@@ -8,7 +8,10 @@ use crate::{
     atomic::AtomicInline,
     bindings, //
 };
-use core::ptr;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -24,7 +27,39 @@ use kernel::{
         },
         rcu, //
     },
+    types::NotThreadSafe,
 };
+
+/// A value that keeps what is read under RCU.
+///
+/// # Safety
+///
+/// As long as such a value exists no grace period ends that began meanwhile.
+pub unsafe trait ReadSide {}
+
+// SAFETY: The guard holds `rcu_read_lock`.
+unsafe impl ReadSide for rcu::Guard {}
+
+/// Bottom halves are disabled for `'a`, which RCU waits for as it does for its own readers.
+///
+/// # Invariants
+///
+/// Bottom halves are disabled for `'a` on the CPU or in the thread that has the value.
+pub struct BhDisabled<'a>(PhantomData<&'a ()>, NotThreadSafe);
+
+impl BhDisabled<'_> {
+    /// # Safety
+    ///
+    /// Bottom halves stay disabled for the whole of the lifetime of the value.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        // INVARIANT: That is what the caller promises.
+        Self(PhantomData, NotThreadSafe)
+    }
+}
+
+// SAFETY: A grace period waits for all sections with bottom halves disabled.
+unsafe impl ReadSide for BhDisabled<'_> {}
 
 /// An optional counted reference, read under RCU: `T __rcu *`.
 ///
@@ -48,7 +83,7 @@ impl<T: AlwaysRefCounted> RcuRef<T> {
 
     /// Follows the reference for as long as the guard lives: `rcu_dereference`.
     #[inline(always)]
-    pub fn get<'a>(&'a self, _guard: &'a rcu::Guard) -> Option<&'a T> {
+    pub fn get<'a>(&'a self, _guard: &'a impl ReadSide) -> Option<&'a T> {
         // SAFETY: By the type invariant the pointer is null or valid, and stays so until a grace
         // period has passed, which the guard holds off.
         unsafe { self.0.load_acquire().as_ref() }

@@ -15,10 +15,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        rcu,
-        Arc, //
-    },
+    sync::Arc, //
 };
 use knet::{
     netdev::{
@@ -221,6 +218,7 @@ fn next(
 }
 
 impl Poll for Receiver {
+    #[inline(always)]
     fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
         let Self {
             link,
@@ -230,10 +228,8 @@ impl Poll for Receiver {
             pace,
             stats,
         } = self;
-        let guard = rcu::read_lock();
-        let (Some(sender), Some(receiver)) =
-            (link.port(*side, &guard), link.port(side.peer(), &guard))
-        else {
+        let (receiver, guard) = (ctx.device(), ctx.rcu());
+        let Some(sender) = link.port(*side, &guard) else {
             return ctx.complete_done();
         };
         if !link.is_up() {

@@ -23,7 +23,8 @@ use knet::{
     netdev::Device,
     rcu::{
         synchronize_net,
-        RcuRef, //
+        RcuRef,
+        ReadSide, //
     },
 };
 
@@ -93,7 +94,7 @@ impl Link {
     pub(crate) fn port<'a>(
         &'a self,
         side: Side,
-        guard: &'a rcu::Guard,
+        guard: &'a impl ReadSide,
     ) -> Option<&'a Device<Port>> {
         self.end(side).port.get(guard)
     }

@@ -85,14 +85,6 @@ __knet_helper void knet_helper_netdev_tx_completed_queue_mb(struct netdev_queue 
 	netdev_txq_completed_mb(txq, pkts, bytes);
 }
 
-__knet_helper bool knet_helper_netif_tx_wake_queue_if_stopped(struct netdev_queue *txq)
-{
-	if (!netif_tx_queue_stopped(txq))
-		return false;
-	netif_tx_wake_queue(txq);
-	return true;
-}
-
 __knet_helper void knet_helper_netdev_tx_reset_queue(struct netdev_queue *txq)
 {
 	netdev_tx_reset_queue(txq);

@@ -8,6 +8,7 @@
 use super::NetDevice;
 use crate::{
     bindings,
+    rcu::BhDisabled,
     skb::{
         linear_size,
         PageFrag,
@@ -65,6 +66,14 @@ impl<'a> PollContext<'a> {
         // SAFETY: `netif_napi_add` has set the device. It has a reference as long as the instance
         // is enabled, and is freed only after a grace period, which this poll holds off.
         unsafe { NetDevice::from_raw((*self.napi.napi.get()).dev) }
+    }
+
+    /// What is read under RCU can be used for the time of the round.
+    #[inline(always)]
+    pub fn rcu(&self) -> BhDisabled<'a> {
+        // SAFETY: BH are disabled until the poll function has returned, and nothing that is `'a`
+        // outlives it.
+        unsafe { BhDisabled::new() }
     }
 
     /// Takes a unit of work from `next`, if the budget has one left and `next` has one.

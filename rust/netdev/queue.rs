@@ -25,6 +25,18 @@ unsafe fn raw(dev: &NetDevice, index: u16) -> *mut bindings::netdev_queue {
     unsafe { (*dev.as_ptr())._tx.add(usize::from(index)) }
 }
 
+/// Whether the driver has stopped a queue: `netif_tx_queue_stopped`.
+///
+/// # Safety
+///
+/// The queue is valid.
+#[inline(always)]
+unsafe fn stopped(txq: *const bindings::netdev_queue) -> bool {
+    // SAFETY: By the requirements of this function; read once, as test_bit does.
+    let state = unsafe { (&raw const (*txq).state).read_volatile() };
+    state & (1 << bindings::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF) != 0
+}
+
 /// A transmit queue while its lock is held, and what the driver keeps for it.
 ///
 /// It exists only for the time of a transmit function.
@@ -104,9 +116,8 @@ impl TxState<'_> {
     /// was stopped. Call it last, also when the packet was dropped after [`sent`](Self::sent).
     #[inline(always)]
     pub fn doorbell(&self) -> bool {
-        // SAFETY: The queue is valid by the type invariant; read once, as test_bit does.
-        let state = unsafe { (&raw const (*self.txq).state).read_volatile() };
-        !self.more || state & (1 << bindings::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF) != 0
+        // SAFETY: The queue is valid by the type invariant.
+        !self.more || unsafe { stopped(self.txq) }
     }
 }
 
@@ -165,7 +176,12 @@ impl<'a> Completion<'a> {
             return false;
         }
         // SAFETY: The queue is valid by the type invariant.
-        unsafe { bindings::netif_tx_wake_queue_if_stopped(self.txq) }
+        if !unsafe { stopped(self.txq) } {
+            return false;
+        }
+        // SAFETY: As above.
+        unsafe { bindings::netif_tx_wake_queue(self.txq) };
+        true
     }
 
     /// Forgets what was accounted to the byte queue limits, after the ring was emptied and while
