@@ -254,7 +254,7 @@ impl Poll for Receiver {
                 Ok(skb) => {
                     stats.rx_packets.add(1);
                     stats.rx_bytes.add(len.into());
-                    ctx.gro_receive(skb);
+                    ctx.receive(skb, !ring.is_empty());
                 }
                 Err(_) => stats.rx_drops.add(1),
             }

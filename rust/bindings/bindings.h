@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/sockios.h>
+#include <net/busy_poll.h>
 #include <net/checksum.h>
 #include <net/dropreason.h>
 #include <net/gso.h>
@@ -38,6 +39,7 @@ static const gfp_t GFP_KERNEL_VALUE = GFP_KERNEL;
 static const netdev_features_t NETIF_F_GSO_SOFTWARE_VALUE = NETIF_F_GSO_SOFTWARE;
 static const unsigned int KSYM_SYMBOL_LEN_VALUE = KSYM_SYMBOL_LEN;
 static const size_t KMALLOC_MAX_SIZE_VALUE = KMALLOC_MAX_SIZE;
+static const unsigned int MIN_NAPI_ID_VALUE = MIN_NAPI_ID;
 static const unsigned int L1_CACHE_BYTES_VALUE = L1_CACHE_BYTES;
 static const unsigned int MAX_PAGE_ORDER_VALUE = MAX_PAGE_ORDER;
 static const unsigned int SIOCINQ_VALUE = SIOCINQ;

@@ -96,6 +96,38 @@ impl<'a> PollContext<'a> {
         unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.0.into_raw().as_ptr()) };
     }
 
+    /// Hands a received packet to the stack: past GRO if it could not be merged there, because no
+    /// packet waits in GRO and, with `more` false, none follows in this round. Otherwise as
+    /// [`gro_receive`](Self::gro_receive).
+    ///
+    /// `more` may be wrong. Then packets are not merged that could be, or time is spent.
+    ///
+    /// C: [`netif_receive_skb`](srctree/net/core/dev.c)
+    #[inline(always)]
+    pub fn receive(&mut self, skb: RxSkBuff<'_>, more: bool) {
+        if more || self.gro_waits() {
+            return self.gro_receive(skb);
+        }
+        let mut skb = skb.0;
+        // SAFETY: The instance is being polled by this CPU.
+        skb.mark_napi_id(unsafe { (*self.napi.napi.get()).gro.cached_napi_id });
+        // SAFETY: The packet passes to C.
+        unsafe { bindings::netif_receive_skb(skb.into_raw().as_ptr()) };
+    }
+
+    /// Whether packets wait in GRO, or are to wait there for those of later rounds.
+    #[inline(always)]
+    fn gro_waits(&self) -> bool {
+        let napi = self.napi.napi.get();
+        // SAFETY: The instance is being polled by this CPU, which has these fields for itself but
+        // for the last one; that is read once, as READ_ONCE does.
+        unsafe {
+            (*napi).gro.bitmask != 0
+                || (*napi).gro.rx_count != 0
+                || (&raw const (*napi).gro_flush_timeout).read_volatile() != 0
+        }
+    }
+
     /// Allocates a packet with room for `size` bytes that were received, from the caches of this
     /// CPU. Its headroom is that of [`SkBuff::netdev_alloc`].
     ///

@@ -183,6 +183,22 @@ impl<S: State> SkBuff<S> {
         self.headers_mut().set_pkt_type(pkt_type as u8);
     }
 
+    /// Says which NAPI instance the packet came in by, unless it names one already:
+    /// `__skb_mark_napi_id`.
+    #[inline(always)]
+    pub(crate) fn mark_napi_id(&mut self, napi_id: u32) {
+        #[cfg(CONFIG_NET_RX_BUSY_POLL)]
+        {
+            // SAFETY: Both members of the union are integers of this size.
+            let id = unsafe { &mut self.headers_mut().__bindgen_anon_3.napi_id };
+            if *id < bindings::MIN_NAPI_ID_VALUE {
+                *id = napi_id;
+            }
+        }
+        #[cfg(not(CONFIG_NET_RX_BUSY_POLL))]
+        let _ = napi_id;
+    }
+
     /// Sets the queueing priority.
     #[inline]
     pub fn set_priority(&mut self, priority: u32) {
