@@ -52,11 +52,7 @@ impl<T> Ring<T> {
     #[inline(always)]
     fn slot(&self, index: u32) -> *mut MaybeUninit<T> {
         // SAFETY: The length is a power of two, so the masked index is below it.
-        unsafe {
-            self.slots
-                .get_unchecked((index & self.mask) as usize)
-                .get()
-        }
+        unsafe { self.slots.get_unchecked((index & self.mask) as usize).get() }
     }
 
     /// Free entries between `head` and `tail`, of which at least one is what the ring has now, and
@@ -64,7 +60,9 @@ impl<T> Ring<T> {
     #[inline(always)]
     fn free(&self, head: u32, tail: u32) -> u32 {
         // Never more entries than there are: see the invariants.
-        self.mask.wrapping_add(1).wrapping_sub(tail.wrapping_sub(head))
+        self.mask
+            .wrapping_add(1)
+            .wrapping_sub(tail.wrapping_sub(head))
     }
 }
 
