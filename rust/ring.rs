@@ -8,11 +8,16 @@
 //!
 //! Each end has its own index, and a copy of the other end's that it refreshes only when that leaves
 //! it nothing to do: the other end writes that cache line all the time.
+//!
+//! Who has both ends at once can [replace] the ring by one of another size.
 
 use crate::atomic::AtomicInline;
 use core::{
     cell::UnsafeCell,
-    mem::MaybeUninit, //
+    mem::{
+        self,
+        MaybeUninit, //
+    }, //
 };
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -29,7 +34,8 @@ struct CacheAligned<T>(T);
 
 /// # Invariants
 ///
-/// * `slots.len()` is a power of two, and `mask` is one less.
+/// * `slots.len()` is a power of two, or zero in a ring that is always empty, and `mask` is one
+///   less, modulo 2^32.
 /// * `0 <= tail - head <= slots.len()`, modulo 2^32.
 /// * The slots from `head` to `tail`, modulo the length, are initialised and belong to the
 ///   consumer; the others belong to the producer.
@@ -51,18 +57,9 @@ unsafe impl<T: Send> Sync for Ring<T> {}
 impl<T> Ring<T> {
     #[inline(always)]
     fn slot(&self, index: u32) -> *mut MaybeUninit<T> {
-        // SAFETY: The length is a power of two, so the masked index is below it.
+        // SAFETY: A ring without slots has no entry to ask for; else the length is a power of two,
+        // so the masked index is below it.
         unsafe { self.slots.get_unchecked((index & self.mask) as usize).get() }
-    }
-
-    /// Free entries between `head` and `tail`, of which at least one is what the ring has now, and
-    /// the other one that or older.
-    #[inline(always)]
-    fn free(&self, head: u32, tail: u32) -> u32 {
-        // Never more entries than there are: see the invariants.
-        self.mask
-            .wrapping_add(1)
-            .wrapping_sub(tail.wrapping_sub(head))
     }
 }
 
@@ -82,11 +79,13 @@ impl<T> Drop for Ring<T> {
 ///
 /// # Invariants
 ///
-/// `tail` is that of the ring, `head` what the ring had as `head` at some time.
+/// `tail` is that of the ring, `head` what the ring had as `head` at some time. `size` is at most
+/// the number of slots.
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
     tail: u32,
     head: u32,
+    size: u32,
 }
 
 /// The end that takes things out of a ring.
@@ -99,6 +98,8 @@ pub struct Consumer<T> {
     ring: Arc<Ring<T>>,
     head: u32,
     tail: u32,
+    /// As the producer's.
+    size: u32,
 }
 
 /// Makes a ring of `capacity` entries.
@@ -113,52 +114,105 @@ pub fn channel<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
     if !capacity.is_power_of_two() {
         return Err(EINVAL);
     }
+    with_slots(capacity)
+}
+
+/// Makes a ring that has room for nothing, until it is [replaced](replace).
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub fn closed<T>() -> Result<(Producer<T>, Consumer<T>)> {
+    with_slots(0)
+}
+
+fn with_slots<T>(capacity: u32) -> Result<(Producer<T>, Consumer<T>)> {
     let mut slots = KVec::with_capacity(capacity as usize, GFP_KERNEL_ACCOUNT)?;
     for _ in 0..capacity {
         slots.push(UnsafeCell::new(MaybeUninit::uninit()), GFP_KERNEL_ACCOUNT)?;
     }
-    // INVARIANT: The length is a power of two, and no slot is between `head` and `tail`.
+    // INVARIANT: The callers pass a power of two or zero, and no slot is between `head` and `tail`.
     let ring = Arc::new(
         Ring {
             slots,
-            mask: capacity - 1,
+            mask: capacity.wrapping_sub(1),
             head: CacheAligned(Atomic::new(0)),
             tail: CacheAligned(Atomic::new(0)),
         },
         GFP_KERNEL_ACCOUNT,
     )?;
-    // INVARIANT: Both indices of the ring are 0.
+    // INVARIANT: Both indices of the ring are 0, and all slots are used.
     let producer = Producer {
         ring: ring.clone(),
         tail: 0,
         head: 0,
+        size: capacity,
     };
     // INVARIANT: As above; nothing was put into the ring.
     let consumer = Consumer {
         ring,
         head: 0,
         tail: 0,
+        size: capacity,
     };
     Ok((producer, consumer))
+}
+
+/// Gives the two ends of a ring another ring, whose ends are `new`. What waits moves there, in its
+/// order. If it does not fit, the ring stays and is only made as small as the new one: there is no
+/// room until enough was taken out. So nothing is lost.
+///
+/// Returns what is not needed any more, to be dropped where that may take its time. That is all of
+/// `new` if the two ends are not of one ring.
+pub fn replace<T>(
+    producer: &mut Producer<T>,
+    consumer: &mut Consumer<T>,
+    new: (Producer<T>, Consumer<T>),
+) -> (Producer<T>, Consumer<T>) {
+    let (mut to, from) = new;
+    if !Arc::ptr_eq(&producer.ring, &consumer.ring) {
+        return (to, from);
+    }
+    if consumer.len() > to.free() {
+        // INVARIANT: The new ring has room for less than what waits in the slots of this one.
+        producer.size = to.size;
+        consumer.size = to.size;
+        return (to, from);
+    }
+    while let Some(slot) = to.reserve() {
+        match consumer.pop() {
+            Some(value) => slot.put(value),
+            None => break,
+        }
+    }
+    (mem::replace(producer, to), mem::replace(consumer, from))
 }
 
 impl<T> Producer<T> {
     /// Whether at least `entries` are free.
     #[inline(always)]
     pub fn has_free(&mut self, entries: u32) -> bool {
-        if self.ring.free(self.head, self.tail) >= entries {
+        if self.free_behind(self.head) >= entries {
             return true;
         }
         // INVARIANT: That is what the ring has.
         self.head = self.ring.head.0.load_acquire();
-        self.ring.free(self.head, self.tail) >= entries
+        self.free_behind(self.head) >= entries
+    }
+
+    /// Free entries if the oldest one is at `head`; there are more waiting than the size after the
+    /// ring was made smaller.
+    #[inline(always)]
+    fn free_behind(&self, head: u32) -> u32 {
+        self.size.saturating_sub(self.tail.wrapping_sub(head))
     }
 
     /// Returns the next free entry, or `None` if the ring is full.
     #[inline(always)]
     pub fn reserve(&mut self) -> Option<Slot<'_, T>> {
-        // INVARIANT: With an old `head`, too, the slot at `tail` is not between the two, so it is
-        // the producer's; there is one producer, and it is borrowed by `&mut`.
+        // INVARIANT: `size` is at most the number of slots, so with an old `head`, too, the slot at
+        // `tail` is not between the two, and it is the producer's; there is one producer, and it is
+        // borrowed by `&mut`.
         self.has_free(1).then_some(Slot(self))
     }
 
@@ -178,10 +232,27 @@ impl<T> Producer<T> {
         }
     }
 
+    /// Entries that were put in and not yet taken out; there may be fewer at any time.
+    #[inline(always)]
+    pub fn len(&self) -> u32 {
+        self.tail.wrapping_sub(self.ring.head.0.load_acquire())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Free entries now; more may become free at any time.
     #[inline(always)]
     pub fn free(&self) -> u32 {
-        self.ring.free(self.ring.head.0.load_acquire(), self.tail)
+        self.free_behind(self.ring.head.0.load_acquire())
+    }
+
+    /// Entries that the ring has.
+    #[inline(always)]
+    pub fn size(&self) -> u32 {
+        self.size
     }
 }
 
@@ -241,6 +312,27 @@ impl<T> Consumer<T> {
         Some(unsafe { (*self.ring.slot(self.head)).assume_init_ref() })
     }
 
+    /// Looks at the entry behind `n` older ones.
+    #[inline(always)]
+    pub fn peek_nth(&mut self, n: u32) -> Option<&T> {
+        if n >= self.tail.wrapping_sub(self.head) {
+            // INVARIANT: That is what the ring has.
+            self.tail = self.ring.tail.0.load_acquire();
+            if n >= self.tail.wrapping_sub(self.head) {
+                return None;
+            }
+        }
+        // SAFETY: As in `pop`: the entry is between `head` and `tail`, and `head` only moves with
+        // this end, so the borrow of `self` keeps the entry in the ring.
+        Some(unsafe { (*self.ring.slot(self.head.wrapping_add(n))).assume_init_ref() })
+    }
+
+    /// Entries that can be taken now; there may be more at any time.
+    #[inline(always)]
+    pub fn len(&self) -> u32 {
+        self.ring.tail.0.load_acquire().wrapping_sub(self.head)
+    }
+
     /// Whether there is nothing to take now.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
@@ -250,7 +342,13 @@ impl<T> Consumer<T> {
     /// Free entries, as [`Producer::free`]; fewer may be free at any time.
     #[inline(always)]
     pub fn free(&self) -> u32 {
-        self.ring.free(self.head, self.ring.tail.0.load_acquire())
+        self.size.saturating_sub(self.len())
+    }
+
+    /// Entries that the ring has.
+    #[inline(always)]
+    pub fn size(&self) -> u32 {
+        self.size
     }
 }
 
@@ -279,6 +377,9 @@ mod tests {
             assert_eq!(tx.push(99), Err(99));
             for i in 0..4 {
                 assert_eq!(rx.peek().copied(), Some(round * 4 + i));
+                assert_eq!((rx.len(), tx.len()), (4 - i, 4 - i));
+                assert_eq!(rx.peek_nth(3 - i).copied(), Some(round * 4 + 3));
+                assert_eq!(rx.peek_nth(4 - i), None);
                 assert_eq!(rx.pop(), Some(round * 4 + i));
             }
             assert!(rx.is_empty());
@@ -320,6 +421,82 @@ mod tests {
             assert_eq!((rx.pop(), rx.free()), (Some(i), 1));
             assert_eq!((rx.pop(), rx.pop()), (Some(i + 100), None));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn closed_has_room_for_nothing() -> Result {
+        let (mut tx, mut rx) = closed::<u32>()?;
+        assert_eq!((tx.free(), tx.size(), rx.free()), (0, 0, 0));
+        assert_eq!(tx.push(1), Err(1));
+        assert!(rx.is_empty() && rx.peek().is_none() && rx.pop().is_none());
+        // Another ring opens it.
+        drop(replace(&mut tx, &mut rx, channel(4)?));
+        assert_eq!((tx.push(2), rx.pop()), (Ok(()), Some(2)));
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_moves_to_another_ring_in_order() -> Result {
+        let (mut tx, mut rx) = channel::<u32>(8)?;
+        // Not from the first slot on.
+        for i in 0..6 {
+            assert!(tx.push(i).is_ok() && rx.pop() == Some(i));
+        }
+        for (count, size) in [(8, 16), (8, 8), (3, 4), (0, 2)] {
+            for i in 0..count {
+                assert!(tx.push(i).is_ok());
+            }
+            drop(replace(&mut tx, &mut rx, channel(size)?));
+            assert_eq!((tx.size(), rx.size()), (size as u32, size as u32));
+            assert_eq!(tx.free(), size as u32 - count);
+            for i in 0..count {
+                assert_eq!(rx.pop(), Some(i));
+            }
+            assert!(rx.is_empty());
+            for _ in 0..size {
+                assert!(tx.push(7).is_ok());
+            }
+            assert_eq!(tx.push(7), Err(7));
+            while rx.pop().is_some() {}
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_stays_and_keeps_others_out() -> Result {
+        let (mut tx, mut rx) = channel::<u32>(8)?;
+        for i in 0..6 {
+            assert!(tx.push(i).is_ok());
+        }
+        drop(replace(&mut tx, &mut rx, channel(4)?));
+        assert_eq!((tx.size(), rx.size()), (4, 4));
+        for i in 0..6 {
+            // As long as there is no room in a ring of that size.
+            assert_eq!(
+                (tx.free(), rx.free()),
+                (i.saturating_sub(2), i.saturating_sub(2))
+            );
+            if i < 3 {
+                assert_eq!(tx.push(9), Err(9));
+            }
+            assert_eq!(rx.pop(), Some(i));
+        }
+        for _ in 0..4 {
+            assert!(tx.push(7).is_ok());
+        }
+        assert_eq!(tx.push(7), Err(7));
+        Ok(())
+    }
+
+    #[test]
+    fn ends_of_two_rings_are_not_replaced() -> Result {
+        let (mut tx, _other) = channel::<u32>(4)?;
+        let (_tx, mut rx) = channel::<u32>(4)?;
+        assert!(tx.push(1).is_ok());
+        let (new, _) = replace(&mut tx, &mut rx, channel(8)?);
+        assert_eq!((new.size(), tx.size(), tx.free()), (8, 4, 3));
+        assert!(rx.pop().is_none());
         Ok(())
     }
 
