@@ -25,6 +25,7 @@ mod notifier;
 mod ops;
 mod packet;
 mod queue;
+mod queues;
 mod stats;
 
 #[cfg(CONFIG_KUNIT)]
@@ -58,6 +59,10 @@ pub use self::{
         Completion,
         TxQueue,
         TxState, //
+    },
+    queues::{
+        num_possible_cpus,
+        Rtnl, //
     },
     stats::{
         Counter,

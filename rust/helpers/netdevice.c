@@ -50,6 +50,31 @@ __knet_helper void knet_helper_napi_gro_receive(struct napi_struct *napi, struct
 		napi_gro_receive(napi, skb);
 }
 
+__knet_helper unsigned int knet_helper_num_possible_cpus(void)
+{
+	return num_possible_cpus();
+}
+
+/* False if the caller has the lock already: it is in a transmit function of that queue. */
+__knet_helper bool knet_helper_netif_tx_lock_unless_owned(struct netdev_queue *txq)
+{
+	unsigned int cpu;
+
+	local_bh_disable();
+	cpu = smp_processor_id();
+	if (netif_tx_owned(txq, cpu)) {
+		local_bh_enable();
+		return false;
+	}
+	__netif_tx_lock(txq, cpu);
+	return true;
+}
+
+__knet_helper void knet_helper_netif_tx_unlock_bh(struct netdev_queue *txq)
+{
+	__netif_tx_unlock_bh(txq);
+}
+
 __knet_helper void knet_helper_dev_core_stats_rx_dropped_inc(struct net_device *dev)
 {
 	dev_core_stats_rx_dropped_inc(dev);

@@ -80,7 +80,7 @@ pub(crate) struct Private<T: Operations> {
     pub(super) data: T,
     /// Lanes that the driver keeps receive statistics for.
     pub(super) rx_lanes: usize,
-    queues: KVec<UnsafeCell<T::TxQueue>>,
+    pub(super) queues: KVec<UnsafeCell<T::TxQueue>>,
 }
 
 impl<T: Operations> Private<T> {

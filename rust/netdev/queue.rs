@@ -19,7 +19,7 @@ use crate::bindings;
 ///
 /// The queue exists.
 #[inline(always)]
-unsafe fn raw(dev: &NetDevice, index: u16) -> *mut bindings::netdev_queue {
+pub(super) unsafe fn raw(dev: &NetDevice, index: u16) -> *mut bindings::netdev_queue {
     // SAFETY: The array has as many entries as the device has queues, and the caller has checked
     // the index.
     unsafe { (*dev.as_ptr())._tx.add(usize::from(index)) }
@@ -39,7 +39,8 @@ unsafe fn stopped(txq: *const bindings::netdev_queue) -> bool {
 
 /// A transmit queue while its lock is held, and what the driver keeps for it.
 ///
-/// It exists only for the time of a transmit function.
+/// It exists only for the time of a transmit function, or of
+/// [`Device::with_tx_queue`](super::Device::with_tx_queue).
 pub struct TxQueue<'a, Q> {
     /// What the core knows of the queue.
     pub state: TxState<'a>,
@@ -110,6 +111,14 @@ impl TxState<'_> {
             return false;
         }
         true
+    }
+
+    /// Lets the stack use the queue again if it was stopped, and returns whether it was.
+    ///
+    /// C: [`netif_tx_wake_queue`](srctree/include/linux/netdevice.h)
+    pub fn wake(&mut self) -> bool {
+        // SAFETY: The queue is valid by the type invariant.
+        unsafe { bindings::netif_tx_wake_queue_if_stopped(self.txq) }
     }
 
     /// Whether the device has to be told now: no further packet of the batch follows, or the queue
