@@ -6,16 +6,28 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
+mod channels;
+mod rings;
 mod settings;
 mod stats;
 
-use super::Device;
+pub use self::{
+    channels::Channels,
+    rings::Rings, //
+};
+
+use super::{
+    link::ExtAck,
+    Device,
+    Rtnl, //
+};
 use crate::bindings;
 use core::{
     marker::PhantomData,
     mem::MaybeUninit, //
 };
 use kernel::{
+    error::VTABLE_DEFAULT_ERROR,
     prelude::*,
     str::CStr, //
 };
@@ -54,6 +66,37 @@ pub trait Operations: super::Operations {
 
     /// Sets the speed in Mb/s, or [`SPEED_UNKNOWN`] for no limit.
     fn set_speed(dev: &Device<Self>, speed: u32) -> Result;
+
+    /// The sizes of the rings: `ethtool -g`.
+    fn rings(_dev: &Device<Self>) -> Rings {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The largest sizes of rings. Sizes above them never come to [`set_rings`](Self::set_rings).
+    fn max_rings(_dev: &Device<Self>) -> Rings {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes the sizes of the rings: `ethtool -G`. An error means that nothing has changed.
+    fn set_rings(_dev: &Device<Self>, _rings: Rings, _extack: &mut ExtAck<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The channels in use: `ethtool -l`.
+    fn channels(_dev: &Device<Self>) -> Channels {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The channels that there can be, at most as many as the device has queues. Numbers above
+    /// them, and 0, never come to [`set_channels`](Self::set_channels).
+    fn max_channels(_dev: &Device<Self>) -> Channels {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes how many channels are in use: `ethtool -L`. An error means that nothing has changed.
+    fn set_channels(_dev: &Device<Self>, _channels: Channels, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 pub(super) struct Adapter<T: Operations>(PhantomData<T>);
@@ -72,6 +115,18 @@ impl<T: Operations> Adapter<T> {
         ops.get_ethtool_stats = Some(Self::get_ethtool_stats);
         ops.get_link_ksettings = Some(Self::get_link_ksettings);
         ops.set_link_ksettings = Some(Self::set_link_ksettings);
+        if T::HAS_RINGS {
+            ops.get_ringparam = Some(Self::get_ringparam);
+        }
+        if T::HAS_SET_RINGS {
+            ops.set_ringparam = Some(Self::set_ringparam);
+        }
+        if T::HAS_CHANNELS {
+            ops.get_channels = Some(Self::get_channels);
+        }
+        if T::HAS_SET_CHANNELS {
+            ops.set_channels = Some(Self::set_channels);
+        }
         ops
     }
 
