@@ -4,13 +4,21 @@
 //!
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
+mod attrs;
 mod create;
 
-pub use self::create::{
-    NewDevice,
-    NewLink,
-    Ready,
-    Registered, //
+pub use self::{
+    attrs::{
+        Attr,
+        Attrs,
+        Policy, //
+    },
+    create::{
+        NewDevice,
+        NewLink,
+        Ready,
+        Registered, //
+    }, //
 };
 
 use super::{
@@ -31,7 +39,8 @@ use core::{
 use kernel::{
     error::{
         from_result,
-        to_result, //
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
     },
     prelude::*,
     str::CStr,
@@ -48,9 +57,36 @@ pub trait Kind: Operations + ethtool::Operations {
     /// [Features](super::features) that the device has, all of which can be turned off.
     const FEATURES: u64;
 
-    /// The attribute in `IFLA_INFO_DATA` that describes the peer, as `VETH_INFO_PEER` does. It is
-    /// the only one.
+    /// The attribute in `IFLA_INFO_DATA` that describes the peer, as `VETH_INFO_PEER` does.
     const PEER_ATTR: u16;
+
+    /// What may be in `IFLA_INFO_DATA`, by attribute. Entry 0 is no attribute, see
+    /// [`Policy::strict_from`]. Unless it says otherwise there is only the peer, number 1.
+    const POLICY: &'static [Policy] = &[Policy::NONE, Policy::PEER];
+
+    /// How many queues of each direction a device gets if a request names no number:
+    /// `rtnl_link_ops::get_num_tx_queues`. If this is left out: one. Context: process.
+    fn num_queues() -> usize {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Says whether a request for a device, new or there, makes sense, as far as its policy does
+    /// not: `rtnl_link_ops::validate`. Context: process, perhaps without RTNL.
+    fn validate<'a>(_attrs: &Attrs<'a>, _extack: &mut ExtAck<'a>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes `dev`, `ip link set ... type KIND ...`: `rtnl_link_ops::changelink`. What is not in
+    /// `attrs` stays; an error means that nothing has changed. Context: process, RTNL held.
+    fn changelink<'a>(_dev: &Device<Self>, _attrs: &Attrs<'a>, _extack: &mut ExtAck<'a>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The value of an attribute of 32 bits, for `ip -details link`: `rtnl_link_ops::fill_info`.
+    /// Context: process; RTNL held or RCU read-locked, so it does not sleep.
+    fn info(_dev: &Device<Self>, _attr: u16) -> Option<u32> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Makes a device, or a pair: `rtnl_link_ops::newlink`. Context: process, RTNL held.
     ///
@@ -81,7 +117,7 @@ impl UnregisterList {
 /// The place for a message to the user that explains a refusal: `struct netlink_ext_ack`.
 pub struct ExtAck<'a>(*mut bindings::netlink_ext_ack, PhantomData<&'a mut ()>);
 
-impl ExtAck<'_> {
+impl<'a> ExtAck<'a> {
     /// # Safety
     ///
     /// `ptr` is null or valid for as long as the result lives.
@@ -94,6 +130,16 @@ impl ExtAck<'_> {
         if !self.0.is_null() {
             // SAFETY: Valid as it is not null; the message lives for ever.
             unsafe { (*self.0)._msg = msg.as_char_ptr() };
+        }
+    }
+
+    /// Says why, and which attribute is to blame: `NL_SET_ERR_MSG_ATTR`.
+    pub fn set_msg_attr(&mut self, msg: &'static CStr, attr: Attr<'a>) {
+        self.set_msg(msg);
+        if !self.0.is_null() {
+            // SAFETY: Valid as it is not null. The attribute is in the message that is answered:
+            // one request at a time is handled where there are attributes.
+            unsafe { (*self.0).bad_attr = attr.as_ptr() };
         }
     }
 }
@@ -149,13 +195,24 @@ impl<T: Kind> Registration<T> {
         ops.kind = T::KIND.as_char_ptr();
         ops.priv_size = size_of::<Private<T>>();
         ops.peer_type = T::PEER_ATTR;
-        ops.maxtype = T::PEER_ATTR.into();
-        ops.policy = (&raw const *create::Policy::<T>::POLICY).cast();
+        ops.maxtype = attrs::maxtype::<T>() as c_uint;
+        ops.policy = T::POLICY.as_ptr().cast();
         ops.setup = Some(Self::setup);
         ops.validate = Some(Self::validate);
         ops.newlink = Some(Self::newlink);
         ops.dellink = Some(Self::dellink);
         ops.get_link_net = Some(Self::get_link_net);
+        if T::HAS_NUM_QUEUES {
+            ops.get_num_tx_queues = Some(Self::get_num_queues);
+            ops.get_num_rx_queues = Some(Self::get_num_queues);
+        }
+        if T::HAS_CHANGELINK {
+            ops.changelink = Some(Self::changelink);
+        }
+        if T::HAS_INFO {
+            ops.get_size = Some(Self::get_size);
+            ops.fill_info = Some(Self::fill_info);
+        }
         ops
     }
 
@@ -189,30 +246,110 @@ impl<T: Kind> Registration<T> {
     /// Called by rtnetlink before a device of this kind is made or changed.
     unsafe extern "C" fn validate(
         tb: *mut *mut bindings::nlattr,
-        _data: *mut *mut bindings::nlattr,
+        data: *mut *mut bindings::nlattr,
         extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: The array has an entry, which may be null, for each attribute; the message place
-        // is valid or null.
-        let (attr, mut extack) = unsafe {
+        // SAFETY: The array has an entry, which may be null, for each attribute, checked by the
+        // policy of the core; the message place is valid or null.
+        let (address, mut extack) = unsafe {
             (
-                *tb.add(bindings::IFLA_ADDRESS as usize),
+                Attr::from_raw(*tb.add(bindings::IFLA_ADDRESS as usize)),
                 ExtAck::from_raw(extack),
             )
         };
-        // SAFETY: The policy of the core has checked the attribute.
-        let Some(address) = (unsafe { create::payload(attr) }) else {
-            return 0;
-        };
-        let Ok(address) = <[u8; 6]>::try_from(address) else {
-            extack.set_msg(c"An Ethernet address has 6 bytes");
-            return EINVAL.to_errno();
+        from_result(|| {
+            if let Some(attr) = address {
+                Self::validate_address(attr, &mut extack)?;
+            }
+            if T::HAS_VALIDATE {
+                // SAFETY: The arguments are those of this callback.
+                T::validate(&unsafe { Attrs::from_raw::<T>(data) }, &mut extack)?;
+            }
+            Ok(0)
+        })
+    }
+
+    fn validate_address<'a>(attr: Attr<'a>, extack: &mut ExtAck<'a>) -> Result {
+        let Ok(address) = <[u8; 6]>::try_from(attr.payload()) else {
+            extack.set_msg_attr(c"An Ethernet address has 6 bytes", attr);
+            return Err(EINVAL);
         };
         if address == [0; 6] || address[0] & 1 != 0 {
-            extack.set_msg(c"The address must be neither zero nor a multicast address");
-            return EADDRNOTAVAIL.to_errno();
+            extack.set_msg_attr(
+                c"The address must be neither zero nor a multicast address",
+                attr,
+            );
+            return Err(EADDRNOTAVAIL);
         }
-        0
+        Ok(())
+    }
+
+    /// # Safety
+    ///
+    /// Called by rtnetlink.
+    unsafe extern "C" fn get_num_queues() -> c_uint {
+        // What `rtnl_create_link` allows.
+        T::num_queues().clamp(1, 4096) as c_uint
+    }
+
+    /// # Safety
+    ///
+    /// Called by rtnetlink for a registered device of this kind.
+    unsafe extern "C" fn changelink(
+        dev: *mut bindings::net_device,
+        _tb: *mut *mut bindings::nlattr,
+        data: *mut *mut bindings::nlattr,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: A registered device was initialised; the other arguments are those of this
+            // callback.
+            let (dev, attrs, mut extack) = unsafe {
+                (
+                    Device::<T>::from_raw(dev),
+                    Attrs::from_raw::<T>(data),
+                    ExtAck::from_raw(extack),
+                )
+            };
+            T::changelink(dev, &attrs, &mut extack)?;
+            Ok(0)
+        })
+    }
+
+    /// Room for what `fill_info` writes: each attribute of 32 bits once.
+    ///
+    /// # Safety
+    ///
+    /// Called by rtnetlink for a registered device of this kind.
+    unsafe extern "C" fn get_size(_dev: *const bindings::net_device) -> usize {
+        Policy::u32_attrs(T::POLICY).count() * (size_of::<bindings::nlattr>() + size_of::<u32>())
+    }
+
+    /// # Safety
+    ///
+    /// As `get_size`; there is room for as much as it says, or an error is returned.
+    unsafe extern "C" fn fill_info(
+        skb: *mut bindings::sk_buff,
+        dev: *const bindings::net_device,
+    ) -> c_int {
+        // SAFETY: A registered device was initialised.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        from_result(|| {
+            for attr in Policy::u32_attrs(T::POLICY) {
+                if let Some(value) = T::info(dev, attr) {
+                    // SAFETY: The packet is being filled by our caller; the value is that long.
+                    to_result(unsafe {
+                        bindings::nla_put(
+                            skb,
+                            attr.into(),
+                            size_of::<u32>() as c_int,
+                            (&raw const value).cast(),
+                        )
+                    })?;
+                }
+            }
+            Ok(0)
+        })
     }
 
     /// # Safety

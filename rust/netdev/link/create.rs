@@ -4,6 +4,8 @@
 //! dropped.
 
 use super::{
+    Attr,
+    Attrs,
     ExtAck,
     Kind, //
 };
@@ -17,12 +19,8 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    mem::{
-        ManuallyDrop,
-        MaybeUninit, //
-    },
-    ptr,
-    slice, //
+    mem::ManuallyDrop,
+    ptr, //
 };
 use kernel::{
     error::{
@@ -31,38 +29,6 @@ use kernel::{
     },
     prelude::*, //
 };
-
-/// The attribute policy of a kind that has no attribute but that of the peer.
-pub(super) struct Policy<T: Kind>(PhantomData<T>);
-
-impl<T: Kind> Policy<T> {
-    /// Entries 0 and 1: the peer's attribute is the first one.
-    pub(super) const POLICY: &'static [bindings::nla_policy; 2] = {
-        assert!(T::PEER_ATTR == 1, "the policy has room for one attribute");
-        &Self::policy()
-    };
-
-    const fn policy() -> [bindings::nla_policy; 2] {
-        // SAFETY: Zeroes are NLA_UNSPEC, which accepts nothing.
-        let mut policy: [bindings::nla_policy; 2] = unsafe { MaybeUninit::zeroed().assume_init() };
-        // As VETH_INFO_PEER: a minimal length, the rest is parsed by rtnetlink.
-        policy[1].len = size_of::<bindings::ifinfomsg>() as u16;
-        policy
-    }
-}
-
-/// Returns the payload of `attr`: `nla_data`, `nla_len`.
-///
-/// # Safety
-///
-/// `attr` is null or a whole attribute that stays for `'a`.
-pub(super) unsafe fn payload<'a>(attr: *const bindings::nlattr) -> Option<&'a [u8]> {
-    const HDRLEN: usize = size_of::<bindings::nlattr>();
-    // SAFETY: By the requirements of this function.
-    let len = usize::from(unsafe { attr.as_ref() }?.nla_len);
-    // SAFETY: As above: the payload follows the header.
-    Some(unsafe { slice::from_raw_parts(attr.cast::<u8>().add(HDRLEN), len - HDRLEN) })
-}
 
 /// A request for a link.
 ///
@@ -89,8 +55,14 @@ impl<'a, T: Kind> NewLink<'a, T> {
     ) -> Self {
         // SAFETY: By the requirements of this function.
         let params = unsafe { &*params };
-        // SAFETY: As above; the array has an entry for each attribute.
-        let address = unsafe { *params.tb.add(bindings::IFLA_ADDRESS as usize) };
+        // SAFETY: As above; the arrays have an entry for each attribute.
+        let (address, queues, attrs) = unsafe {
+            (
+                *params.tb.add(bindings::IFLA_ADDRESS as usize),
+                *params.tb.add(bindings::IFLA_NUM_TX_QUEUES as usize),
+                Attrs::from_raw::<T>(params.data),
+            )
+        };
         if address.is_null() {
             // SAFETY: The device is new.
             unsafe { bindings::eth_hw_addr_random(dev) };
@@ -99,6 +71,8 @@ impl<'a, T: Kind> NewLink<'a, T> {
         Self {
             dev: NewDevice {
                 ptr: dev,
+                attrs,
+                all_queues: !queues.is_null(),
                 free: false,
                 configure: None,
                 _kind: PhantomData,
@@ -111,32 +85,38 @@ impl<'a, T: Kind> NewLink<'a, T> {
     }
 
     /// Makes a second device as the attribute [`Kind::PEER_ATTR`] describes it: its name, address,
-    /// namespace and so on. Without that attribute it is made like the first one and gets a name
-    /// of its own.
+    /// namespace, its own `IFLA_INFO_DATA` and so on. Without that attribute it is made like the
+    /// first one and gets a name of its own.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the description makes no sense, `ENOMEM`.
     pub fn create_peer(&mut self) -> Result<NewDevice<'a, T>> {
         const IFLA_COUNT: usize = bindings::__IFLA_MAX as usize;
 
         let mut peer_tb = [ptr::null_mut::<bindings::nlattr>(); IFLA_COUNT];
         let mut tb = self.params.tb;
         let mut ifmp = ptr::null::<bindings::ifinfomsg>();
-        let peer = if self.params.data.is_null() {
-            ptr::null_mut()
-        } else {
-            // SAFETY: The array has an entry for each attribute of the policy.
-            unsafe { *self.params.data.add(T::PEER_ATTR.into()) }
-        };
-        // SAFETY: The attribute stays for the time of the request.
-        if let Some(data) = unsafe { payload(peer) } {
-            ifmp = data.as_ptr().cast();
+        let mut attrs = self.dev.attrs;
+        if let Some(peer) = attrs.get(T::PEER_ATTR) {
+            ifmp = peer.payload().as_ptr().cast();
             tb = peer_tb.as_mut_ptr();
             // SAFETY: The policy says that an `ifinfomsg` is there; the array has room for all.
-            to_result(unsafe { bindings::rtnl_nla_parse_ifinfomsg(tb, peer, self.extack_ptr) })?;
+            to_result(unsafe {
+                bindings::rtnl_nla_parse_ifinfomsg(tb, peer.as_ptr(), self.extack_ptr)
+            })?;
+            // SAFETY: What was parsed is part of the request.
+            attrs = match unsafe { Attr::from_raw(peer_tb[bindings::IFLA_LINKINFO as usize]) } {
+                Some(linkinfo) => self.peer_attrs(linkinfo)?,
+                None => Attrs::NONE,
+            };
         }
         // SAFETY: Both arrays have an entry for each attribute.
-        let (name_attr, address) = unsafe {
+        let (name_attr, address, queues) = unsafe {
             (
                 *tb.add(bindings::IFLA_IFNAME as usize),
                 *tb.add(bindings::IFLA_ADDRESS as usize),
+                *tb.add(bindings::IFLA_NUM_TX_QUEUES as usize),
             )
         };
 
@@ -182,10 +162,46 @@ impl<'a, T: Kind> NewLink<'a, T> {
         }
         Ok(NewDevice {
             ptr: dev,
+            attrs,
+            all_queues: !queues.is_null(),
             free: true,
             configure: Some(ifmp),
             _kind: PhantomData,
         })
+    }
+
+    /// What a peer's own `IFLA_LINKINFO` says, checked as that of the first device was.
+    fn peer_attrs(&mut self, linkinfo: Attr<'a>) -> Result<Attrs<'a>> {
+        let mut info = [ptr::null(); bindings::__IFLA_INFO_MAX as usize];
+        linkinfo.parse(&mut info, &[], self.extack_ptr)?;
+        // SAFETY: What was parsed is part of the request.
+        let (kind, data) = unsafe {
+            (
+                Attr::from_raw(info[bindings::IFLA_INFO_KIND as usize]),
+                Attr::from_raw(info[bindings::IFLA_INFO_DATA as usize]),
+            )
+        };
+        if let Some(attr) = kind {
+            let kind = attr.payload();
+            if kind.strip_suffix(b"\0").unwrap_or(kind) != T::KIND.to_bytes() {
+                self.extack
+                    .set_msg_attr(c"Both ends of a pair are of the same kind", attr);
+                return Err(EINVAL);
+            }
+        }
+        let Some(data) = data else {
+            return Ok(Attrs::NONE);
+        };
+        let attrs = Attrs::parse::<T>(data, self.extack_ptr)?;
+        if let Some(attr) = attrs.get(T::PEER_ATTR) {
+            self.extack
+                .set_msg_attr(c"The peer of the peer is the device itself", attr);
+            return Err(EINVAL);
+        }
+        if T::HAS_VALIDATE {
+            T::validate(&attrs, &mut self.extack)?;
+        }
+        Ok(attrs)
     }
 }
 
@@ -196,6 +212,10 @@ impl<'a, T: Kind> NewLink<'a, T> {
 /// `ptr` is a valid device of kind `T` that is not registered. If `free` is set it is ours.
 pub struct NewDevice<'a, T: Kind> {
     ptr: *mut bindings::net_device,
+    /// What was asked for in `IFLA_INFO_DATA`.
+    pub attrs: Attrs<'a>,
+    /// The request names a number of transmit queues.
+    all_queues: bool,
     free: bool,
     /// For a device that rtnetlink does not configure itself: what was asked for, perhaps nothing.
     configure: Option<*const bindings::ifinfomsg>,
@@ -207,6 +227,34 @@ impl<'a, T: Kind> NewDevice<'a, T> {
     pub fn num_tx_queues(&self) -> usize {
         // SAFETY: The device is valid by the type invariant.
         unsafe { (*self.ptr).num_tx_queues as usize }
+    }
+
+    /// Number of receive queues.
+    pub fn num_rx_queues(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant.
+        unsafe { (*self.ptr).num_rx_queues as usize }
+    }
+
+    /// Transmit queues to begin with: all if the request names their number, else one.
+    pub fn first_tx_queues(&self) -> usize {
+        if self.all_queues {
+            self.num_tx_queues()
+        } else {
+            1
+        }
+    }
+
+    /// Sets how many queues are in use.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the device has not so many, or for none.
+    ///
+    /// C: [`netif_set_real_num_queues`](srctree/net/core/dev.c)
+    pub fn set_real_num_queues(&mut self, tx: usize, rx: usize) -> Result {
+        let (tx, rx) = (u32::try_from(tx)?, u32::try_from(rx)?);
+        // SAFETY: The device is valid by the type invariant, and not registered.
+        to_result(unsafe { bindings::netif_set_real_num_queues(self.ptr, tx, rx) })
     }
 
     /// Makes a device without a request, for tests. RTNL is held.
@@ -228,6 +276,8 @@ impl<'a, T: Kind> NewDevice<'a, T> {
         unsafe { bindings::eth_hw_addr_random(ptr) };
         Ok(Self {
             ptr,
+            attrs: Attrs::NONE,
+            all_queues: false,
             free: true,
             configure: Some(ptr::null()),
             _kind: PhantomData,
