@@ -12,6 +12,7 @@ use crate::{
         LanePace,
         Pace, //
     },
+    port::Port,
 };
 use kernel::{
     prelude::*,
@@ -21,6 +22,7 @@ use knet::{
     netdev::{
         Completion,
         Counter,
+        Device,
         Napi,
         NetDevice,
         Poll,
@@ -41,15 +43,18 @@ use knet::{
     },
 };
 
-/// Entries of a ring.
-const RING_SIZE: usize = 256;
-
 /// The queue is stopped when fewer entries are free, so the ring is never full when a packet comes.
 const STOP: u32 = 2;
 
-/// A stopped queue is woken when this many entries are free: often enough that the wire does not
-/// run dry, seldom enough that a wake-up is worth it.
-const START: u32 = RING_SIZE as u32 / 4;
+/// A stopped queue is woken when this many entries of its ring are free: often enough that the wire
+/// does not run dry, seldom enough that a wake-up is worth it. It is not less than [`STOP`].
+#[inline(always)]
+fn start(ring_size: u32) -> u32 {
+    ring_size / 4
+}
+
+/// Both ends of a ring.
+pub(crate) type Ring = (Producer<SkBuff<Cloned>>, Consumer<SkBuff<Cloned>>);
 
 /// Statistics of a lane. Each counter has one writer at a time: the transmit function, the poll
 /// function, or who has stopped both.
@@ -85,14 +90,21 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Makes the lane of queue `index` in the direction away from `side`, and its transmitting end.
-    pub(crate) fn new(link: &Arc<Link>, side: Side, index: u16) -> Result<(Arc<Self>, Sender)> {
-        let (tx, rx) = ring::channel(RING_SIZE)?;
+    /// Makes the lane from queue `index` of `side` to receive queue `rx_queue` of its peer, and its
+    /// transmitting end.
+    pub(crate) fn new(
+        link: &Arc<Link>,
+        side: Side,
+        index: u16,
+        rx_queue: u16,
+        (tx, rx): Ring,
+    ) -> Result<(Arc<Self>, Sender)> {
         let stats = Arc::new(LaneStats::default(), GFP_KERNEL_ACCOUNT)?;
         let receiver = Receiver {
             link: link.clone(),
             side,
             index,
+            rx_queue,
             ring: rx,
             pace: LanePace::new(),
             stats: stats.clone(),
@@ -115,9 +127,12 @@ impl Lane {
         &self.stats
     }
 
-    /// Lets `dev`, the receiving port, poll the lane.
+    /// Lets `dev`, the receiving port, poll the lane, if it does not yet.
     pub(crate) fn enable(self: &Arc<Self>, dev: &NetDevice) -> Result {
-        self.napi.enable(dev)
+        match self.napi.enable(dev) {
+            Err(EBUSY) => Ok(()),
+            result => result,
+        }
     }
 
     /// Ends what [`enable`](Self::enable) began.
@@ -128,6 +143,34 @@ impl Lane {
     /// Has the lane polled, because the speed of the wire has changed.
     pub(crate) fn kick(&self) {
         knet::bh::disabled(|| self.napi.schedule());
+    }
+
+    /// Tells by which receive queue the packets come in from now on.
+    pub(crate) fn set_rx_queue(&self, queue: u16) {
+        self.napi.with_stopped(|receiver| receiver.rx_queue = queue);
+    }
+
+    /// Gives the lane another ring. What waits in the old one goes on waiting, in its order, and
+    /// stays accounted to the byte queue limits: nothing polls meanwhile, and nothing is sent by
+    /// queue `index` of `dev`, the transmitting port.
+    pub(crate) fn set_ring(&self, dev: &Device<Port>, index: u16, new: Ring) -> Result {
+        self.napi.with_stopped(|receiver| {
+            let old = dev.with_tx_queue(index, |mut queue| {
+                let Sender { ring, lane } = queue.data;
+                let old = ring::replace(ring, &mut receiver.ring, new);
+                if queue
+                    .state
+                    .maybe_stop(|| ring.free(), STOP, start(ring.size()))
+                {
+                    lane.stats.tx_stops.add(1);
+                } else if queue.state.wake() {
+                    lane.stats.tx_wakes.add(1);
+                }
+                old
+            })?;
+            drop(old);
+            Ok(())
+        })
     }
 
     /// Empties the ring. The link is down: nobody transmits.
@@ -175,7 +218,11 @@ pub(crate) fn transmit(
     slot.put(skb);
     stats.tx_packets.add(1);
     stats.tx_bytes.add(len.into());
-    if !ring.has_free(STOP) && queue.state.maybe_stop(|| ring.free(), STOP, START) {
+    if !ring.has_free(STOP)
+        && queue
+            .state
+            .maybe_stop(|| ring.free(), STOP, start(ring.size()))
+    {
         stats.tx_stops.add(1);
     }
     if queue.state.doorbell() {
@@ -191,6 +238,8 @@ struct Receiver {
     /// The end that transmits into this ring.
     side: Side,
     index: u16,
+    /// The queue of the other end that the packets come in by.
+    rx_queue: u16,
     ring: Consumer<SkBuff<Cloned>>,
     pace: LanePace,
     stats: Arc<LaneStats>,
@@ -224,6 +273,7 @@ impl Poll for Receiver {
             link,
             side,
             index,
+            rx_queue,
             ring,
             pace,
             stats,
@@ -250,7 +300,7 @@ impl Poll for Receiver {
             bytes += len;
             // The wire has it: the sender gets its bytes back.
             skb.orphan();
-            match skb.forward(sender, receiver, *index) {
+            match skb.forward(sender, receiver, *rx_queue) {
                 Ok(skb) => {
                     stats.rx_packets.add(1);
                     stats.rx_bytes.add(len.into());
@@ -261,7 +311,7 @@ impl Poll for Receiver {
         }
 
         if let Some(mut queue) = Completion::new(sender, *index) {
-            if queue.completed_wake(packets, bytes, || ring.free(), START) {
+            if queue.completed_wake(packets, bytes, || ring.free(), start(ring.size())) {
                 stats.tx_wakes.add(1);
             }
         }

@@ -117,6 +117,16 @@ impl Link {
         self.b.port.set(ARef::from(b)).map_err(|_| EBUSY)
     }
 
+    /// The device at an end, to be kept for longer, if the pair is whole.
+    pub(crate) fn device(&self, side: Side) -> Option<ARef<Device<Port>>> {
+        self.port(side, &rcu::read_lock()).map(ARef::from)
+    }
+
+    /// Whether the interface at `side` is up. RTNL is held.
+    pub(crate) fn is_running(&self, side: Side) -> bool {
+        self.end(side).running.load(Relaxed)
+    }
+
     /// Parts them, and returns those that were there.
     pub(crate) fn part(&self) -> [Option<ARef<Device<Port>>>; 2] {
         RcuRef::take([&self.a.port, &self.b.port])

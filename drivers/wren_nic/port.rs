@@ -12,11 +12,13 @@ use crate::{
         Link,
         Side, //
     },
+    shape, //
 };
 use kernel::{
     prelude::*,
     str::CStr,
     sync::{
+        atomic::Atomic,
         rcu,
         Arc, //
     },
@@ -25,51 +27,85 @@ use knet::{
     netdev::{
         ethtool::{
             self,
-            Direction, //
+            Channels,
+            Direction,
+            Rings, //
         },
         features,
         link::{
+            Attrs,
+            ExtAck,
             Kind,
+            NewDevice,
             NewLink,
+            Policy,
             UnregisterList, //
         },
+        num_possible_cpus,
         Completion,
         Device,
         LinkStats,
         NetDevice,
         Operations,
+        Rtnl,
         TxQueue,
         Xmit, //
     },
+    ring,
     skb::{
         Cloned,
         SkBuff, //
     },
 };
 
-/// `IFLA_WREN_PEER`
+/// Attributes in `IFLA_INFO_DATA`, see `include/uapi/linux/wren.h`
 const IFLA_WREN_PEER: u16 = 1;
+const IFLA_WREN_RING_SIZE: u16 = 2;
+const IFLA_WREN_SPEED: u16 = 3;
 
 /// The private data of a device.
 pub(crate) struct Port {
-    side: Side,
-    link: Arc<Link>,
+    pub(crate) side: Side,
+    pub(crate) link: Arc<Link>,
     /// The lanes that it transmits into, one for each transmit queue.
-    tx: KVec<Arc<Lane>>,
+    pub(crate) tx: KVec<Arc<Lane>>,
     /// The lanes that it polls, one for each transmit queue of the peer.
-    rx: KVec<Arc<Lane>>,
+    pub(crate) rx: KVec<Arc<Lane>>,
+    /// Entries of the ring of each transmit queue in use. Changed under RTNL.
+    pub(crate) ring_size: Atomic<u32>,
 }
 
-/// The lanes of one direction, and their transmitting ends.
-fn lanes(link: &Arc<Link>, side: Side, queues: usize) -> Result<(KVec<Arc<Lane>>, KVec<Sender>)> {
+/// The lanes from `from`, which is at `side`, to `to`, and their transmitting ends. Those of the
+/// queues in use have rings.
+fn lanes(
+    link: &Arc<Link>,
+    side: Side,
+    from: &NewDevice<'_, Port>,
+    to: &NewDevice<'_, Port>,
+) -> Result<(KVec<Arc<Lane>>, KVec<Sender>)> {
+    let (queues, in_use) = (from.num_tx_queues(), from.first_tx_queues());
+    let rx_queues = in_use.min(to.num_rx_queues());
     let mut lanes = KVec::with_capacity(queues, GFP_KERNEL_ACCOUNT)?;
     let mut senders = KVec::with_capacity(queues, GFP_KERNEL_ACCOUNT)?;
     for index in 0..queues {
-        let (lane, sender) = Lane::new(link, side, u16::try_from(index)?)?;
+        let ring = if index < in_use {
+            ring::channel(ring_size(from) as usize)?
+        } else {
+            ring::closed()?
+        };
+        let rx_queue = shape::rx_queue(index, rx_queues);
+        let (lane, sender) = Lane::new(link, side, u16::try_from(index)?, rx_queue, ring)?;
         lanes.push(lane, GFP_KERNEL_ACCOUNT)?;
         senders.push(sender, GFP_KERNEL_ACCOUNT)?;
     }
     Ok((lanes, senders))
+}
+
+/// Entries of the rings that were asked for.
+fn ring_size(dev: &NewDevice<'_, Port>) -> u32 {
+    dev.attrs
+        .u32(IFLA_WREN_RING_SIZE)
+        .unwrap_or(shape::DEFAULT_RING)
 }
 
 fn clone(lanes: &[Arc<Lane>]) -> Result<KVec<Arc<Lane>>> {
@@ -105,9 +141,9 @@ impl Operations for Port {
 
     fn open(dev: &Device<Self>) -> Result {
         let port = dev.data();
-        for (n, lane) in port.rx.iter().enumerate() {
+        for lane in port.rx.iter().take(shape::rx_lanes(dev)) {
             if let Err(e) = lane.enable(dev) {
-                port.rx[..n].iter().for_each(|lane| lane.disable());
+                port.rx.iter().for_each(|lane| lane.disable());
                 return Err(e);
             }
         }
@@ -199,6 +235,30 @@ impl ethtool::Operations for Port {
         port.tx.iter().for_each(|lane| lane.kick());
         Ok(())
     }
+
+    fn rings(dev: &Device<Self>) -> Rings {
+        shape::rings(dev)
+    }
+
+    fn max_rings(_dev: &Device<Self>) -> Rings {
+        shape::MAX_RINGS
+    }
+
+    fn set_rings(dev: &Device<Self>, rings: Rings, extack: &mut ExtAck<'_>) -> Result {
+        shape::set_rings(dev, rings, extack)
+    }
+
+    fn channels(dev: &Device<Self>) -> Channels {
+        shape::channels(dev)
+    }
+
+    fn max_channels(dev: &Device<Self>) -> Channels {
+        shape::max_channels(dev)
+    }
+
+    fn set_channels(dev: &Device<Self>, channels: Channels, rtnl: &Rtnl) -> Result {
+        shape::set_channels(dev, channels, rtnl)
+    }
 }
 
 #[vtable]
@@ -212,35 +272,106 @@ impl Kind for Port {
         | features::SCTP_CRC
         | features::GSO_SOFTWARE;
     const PEER_ATTR: u16 = IFLA_WREN_PEER;
+    const POLICY: &'static [Policy] = &{
+        let mut policy = [Policy::NONE; IFLA_WREN_SPEED as usize + 1];
+        policy[0] = Policy::strict_from(IFLA_WREN_RING_SIZE);
+        policy[IFLA_WREN_PEER as usize] = Policy::PEER;
+        policy[IFLA_WREN_RING_SIZE as usize] =
+            Policy::u32_range(shape::MIN_RING as i16, shape::MAX_RING as i16);
+        policy[IFLA_WREN_SPEED as usize] = Policy::U32;
+        policy
+    };
+
+    fn num_queues() -> usize {
+        num_possible_cpus()
+    }
+
+    fn validate<'a>(attrs: &Attrs<'a>, extack: &mut ExtAck<'a>) -> Result {
+        if let (Some(size), Some(attr)) = (
+            attrs.u32(IFLA_WREN_RING_SIZE),
+            attrs.get(IFLA_WREN_RING_SIZE),
+        ) {
+            if !size.is_power_of_two() {
+                extack.set_msg_attr(shape::NO_POWER_OF_TWO, attr);
+                return Err(EINVAL);
+            }
+        }
+        Ok(())
+    }
 
     fn newlink(mut request: NewLink<'_, Self>) -> Result {
-        let peer = request.create_peer()?;
-        let dev = request.dev;
+        let mut peer = request.create_peer()?;
+        let (mut dev, mut extack) = (request.dev, request.extack);
+
+        // As many receive queues as the other end has transmit queues in use, if there are.
+        let (tx, peer_tx) = (dev.first_tx_queues(), peer.first_tx_queues());
+        dev.set_real_num_queues(tx, peer_tx.min(dev.num_rx_queues()))?;
+        peer.set_real_num_queues(peer_tx, tx.min(peer.num_rx_queues()))?;
 
         let link = Arc::new(Link::new(), GFP_KERNEL_ACCOUNT)?;
-        let (a_to_b, a_senders) = lanes(&link, Side::A, dev.num_tx_queues())?;
-        let (b_to_a, b_senders) = lanes(&link, Side::B, peer.num_tx_queues())?;
+        for (side, end) in [(Side::A, &dev), (Side::B, &peer)] {
+            if let Some(speed) = end.attrs.u32(IFLA_WREN_SPEED) {
+                link.pace(side).set_speed(speed);
+            }
+        }
+        let (a_to_b, a_senders) = lanes(&link, Side::A, &dev, &peer)?;
+        let (b_to_a, b_senders) = lanes(&link, Side::B, &peer, &dev)?;
         let rx_lanes = (b_to_a.len(), a_to_b.len());
         let b = Port {
             side: Side::B,
             link: link.clone(),
             tx: clone(&b_to_a)?,
             rx: clone(&a_to_b)?,
+            ring_size: Atomic::new(ring_size(&peer)),
         };
         let a = Port {
             side: Side::A,
             link: link.clone(),
             tx: a_to_b,
             rx: b_to_a,
+            ring_size: Atomic::new(ring_size(&dev)),
         };
 
         // The name that was asked for comes first: the peer's default name could be the same.
         let dev = dev.init(a, a_senders, rx_lanes.0)?.register()?;
-        let peer = peer.init(b, b_senders, rx_lanes.1)?.register()?;
+        let peer = peer
+            .init(b, b_senders, rx_lanes.1)?
+            .register()
+            .inspect_err(|&e| {
+                if e == EEXIST {
+                    extack.set_msg(c"There is a device of the peer's name or index already");
+                }
+            })?;
         link.join(dev.device(), peer.device())?;
         peer.keep();
         dev.keep();
         Ok(())
+    }
+
+    fn changelink<'a>(dev: &Device<Self>, attrs: &Attrs<'a>, extack: &mut ExtAck<'a>) -> Result {
+        if let Some(attr) = attrs.get(IFLA_WREN_PEER) {
+            extack.set_msg_attr(c"The peer stays; it can be changed as a device", attr);
+            return Err(EOPNOTSUPP);
+        }
+        if let Some(tx) = attrs.u32(IFLA_WREN_RING_SIZE) {
+            let rings = Rings {
+                tx,
+                ..shape::rings(dev)
+            };
+            shape::set_rings(dev, rings, extack)?;
+        }
+        if let Some(speed) = attrs.u32(IFLA_WREN_SPEED) {
+            <Self as ethtool::Operations>::set_speed(dev, speed)?;
+        }
+        Ok(())
+    }
+
+    fn info(dev: &Device<Self>, attr: u16) -> Option<u32> {
+        match attr {
+            IFLA_WREN_RING_SIZE => Some(shape::rings(dev).tx),
+            IFLA_WREN_SPEED => Some(<Self as ethtool::Operations>::speed(dev)),
+            _ => None,
+        }
     }
 
     fn dellink(dev: &Device<Self>, list: &mut UnregisterList) {

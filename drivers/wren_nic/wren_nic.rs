@@ -11,11 +11,13 @@
 //! * [`lane`]: one ring, from a transmit queue at one end to the NAPI at the other.
 //! * [`port`]: one device: the callbacks of the core, and how a pair is made.
 //! * [`pace`]: the speed of the wire.
+//! * [`shape`]: the sizes of the rings, the number of channels, and how they change.
 
 mod lane;
 mod link;
 mod pace;
 mod port;
+mod shape;
 
 use kernel::prelude::*;
 use knet::netdev::link::Registration;

@@ -65,6 +65,8 @@ struct wrenhdr {
 enum {
 	IFLA_WREN_UNSPEC,
 	IFLA_WREN_PEER,		/* struct ifinfomsg, then IFLA_* of the peer */
+	IFLA_WREN_RING_SIZE,	/* u32: entries of each transmit ring */
+	IFLA_WREN_SPEED,	/* u32: Mb/s away from the device, SPEED_UNKNOWN: no limit */
 
 	__IFLA_WREN_MAX,
 };
