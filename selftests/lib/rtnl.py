@@ -15,7 +15,9 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
 IFLA_LINKINFO, IFLA_STATS64, IFLA_NET_NS_FD = 18, 23, 28
 IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_LINK_NETNSID = 31, 32, 37
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
-IFLA_WREN_PEER = 1
+IFLA_WREN_PEER, IFLA_WREN_RING_SIZE, IFLA_WREN_SPEED = 1, 2, 3
+SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
+NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS = 1, 2
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 1, 0x40, 0x10000
 
 STATS64 = (
@@ -51,12 +53,27 @@ def attrs(data):
     return found
 
 
+class Refused(OSError):
+    """The errno of the kernel, its message, and the number of the attribute that is to blame."""
+
+    def __init__(self, error, ack, request):
+        found = attrs(ack)
+        self.message = found.get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode()
+        self.attr = None
+        if NLMSGERR_ATTR_OFFS in found:
+            (at,) = struct.unpack("=I", found[NLMSGERR_ATTR_OFFS])
+            self.attr = struct.unpack_from("=H", request, at + 2)[0] & 0x3FFF
+        super().__init__(error, self.message or os.strerror(error))
+
+
 def _request(kind, flags, payload):
-    """The payloads of the answer; raises OSError with the errno of the kernel."""
+    """The payloads of the answer; raises Refused with what the kernel says."""
     head = struct.pack("=IHHII", 16 + len(payload), kind, flags | NLM_F_REQUEST, 1, 0)
     answers = []
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
         netlink.settimeout(30)
+        for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
+            netlink.setsockopt(SOL_NETLINK, option, 1)
         netlink.send(head + payload)
         while True:
             data, at = netlink.recv(1 << 18), 0
@@ -69,7 +86,7 @@ def _request(kind, flags, payload):
                 if answer == NLMSG_ERROR:
                     (error,) = struct.unpack_from("=i", body)
                     if error:
-                        raise OSError(-error, os.strerror(-error))
+                        raise Refused(-error, body[20:], head + payload)
                     return answers
                 answers.append(body)
 
@@ -78,26 +95,32 @@ def _ifinfo(flags=0, change=0):
     return struct.pack("=BxHiII", 0, 0, 0, flags, change)
 
 
-def add(name, peer=None, queues=None, raw_peer=None):
+def linkinfo(data=None, kind="wren"):
+    """The payload of IFLA_LINKINFO. data: attributes of the kind, by number."""
+    info = attr(IFLA_INFO_KIND, kind)
+    if data is not None:
+        info += attr(IFLA_INFO_DATA, b"".join(attr(kind, value) for kind, value in data.items()))
+    return info
+
+
+def add(name, peer=None, queues=None, raw_peer=None, data=None, first=None):
     """
     Make a wren pair. peer: attributes of the peer, by number. raw_peer: bytes to send instead of
-    a well-formed IFLA_WREN_PEER. name: None leaves it to the kernel.
+    a well-formed IFLA_WREN_PEER. data: other attributes of the kind. first: attributes of the first
+    device. name: None leaves it to the kernel.
     """
-    data = b""
+    data = dict(data or {})
     if raw_peer is not None:
-        data = attr(IFLA_WREN_PEER, raw_peer)
+        data[IFLA_WREN_PEER] = raw_peer
     elif peer is not None:
         body = _ifinfo() + b"".join(attr(kind, value) for kind, value in peer.items())
-        data = attr(IFLA_WREN_PEER, body)
-    info = attr(IFLA_INFO_KIND, "wren")
-    if data:
-        info += attr(IFLA_INFO_DATA, data)
-    payload = _ifinfo()
+        data[IFLA_WREN_PEER] = body
+    payload = _ifinfo() + b"".join(attr(kind, value) for kind, value in (first or {}).items())
     if name is not None:
         payload += attr(IFLA_IFNAME, name)
     if queues is not None:
         payload += attr(IFLA_NUM_TX_QUEUES, queues) + attr(IFLA_NUM_RX_QUEUES, queues)
-    payload += attr(IFLA_LINKINFO, info)
+    payload += attr(IFLA_LINKINFO, linkinfo(data or None))
     _request(RTM_NEWLINK, NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE, payload)
 
 
@@ -106,13 +129,15 @@ def delete(name):
     _request(RTM_DELLINK, NLM_F_ACK, _ifinfo() + attr(IFLA_IFNAME, name))
 
 
-def change(name, up=None, **values):
-    """Change a link: up, mtu=N, address=bytes, netns=file number."""
+def change(name, up=None, data=None, **values):
+    """Change a link: up, mtu=N, address=bytes, netns=file number; data: attributes of the kind."""
     flags = 0 if up is None else IFF_UP
     payload = _ifinfo(IFF_UP if up else 0, flags) + attr(IFLA_IFNAME, name)
     numbers = {"mtu": IFLA_MTU, "address": IFLA_ADDRESS, "netns": IFLA_NET_NS_FD}
     for key, value in values.items():
         payload += attr(numbers[key], value)
+    if data is not None:
+        payload += attr(IFLA_LINKINFO, linkinfo(data))
     _request(RTM_NEWLINK, NLM_F_ACK, payload)
 
 
@@ -126,6 +151,7 @@ def _link(body):
         "flags": flags,
         "name": found[IFLA_IFNAME].rstrip(b"\0").decode(),
         "kind": info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode(),
+        "data": attrs(info.get(IFLA_INFO_DATA, b"")),
         "qdisc": found[IFLA_QDISC].rstrip(b"\0").decode(),
         "mtu": struct.unpack("=I", found[IFLA_MTU])[0],
         "address": found.get(IFLA_ADDRESS, b""),

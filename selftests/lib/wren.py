@@ -195,7 +195,7 @@ class Pair:
     A, B = "wren-a", "wren-b"
     ADDR_A, ADDR_B = "192.0.2.1", "192.0.2.2"
 
-    def __init__(self, queues=1):
+    def __init__(self, queues=1, rx_queues=None):
         self.ns_a, self.ns_b = Namespace(), Namespace()
         defer(self.ns_a.close)
         defer(self.ns_b.close)
@@ -203,7 +203,7 @@ class Pair:
             rtnl.IFLA_IFNAME: self.B,
             rtnl.IFLA_NET_NS_FD: self.ns_b.fd,
             rtnl.IFLA_NUM_TX_QUEUES: queues,
-            rtnl.IFLA_NUM_RX_QUEUES: queues,
+            rtnl.IFLA_NUM_RX_QUEUES: rx_queues or queues,
         }
         self.ns_a.add(self.A, peer, queues=queues)
         self.ns_a.run(f"ip addr add {self.ADDR_A}/24 dev {self.A}")
