@@ -471,7 +471,7 @@ mod tests {
         }
         drop(replace(&mut tx, &mut rx, channel(4)?));
         assert_eq!((tx.size(), rx.size()), (4, 4));
-        for i in 0..6 {
+        for i in 0..6u32 {
             // As long as there is no room in a ring of that size.
             assert_eq!(
                 (tx.free(), rx.free()),

@@ -26,7 +26,7 @@ impl Rtnl {
     /// # Safety
     ///
     /// RTNL is held for as long as the result lives.
-    pub(super) const unsafe fn held() -> Self {
+    pub(crate) const unsafe fn held() -> Self {
         Self(NotThreadSafe)
     }
 }

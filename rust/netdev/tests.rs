@@ -3,6 +3,7 @@
 //! KUnit tests of the transmit contract, with a real device in a real stack.
 
 mod napi;
+mod queues;
 mod receive;
 
 use super::{

@@ -223,6 +223,50 @@ int link_speed(const char *name, unsigned int mbps)
 	return device_ioctl(SIOCETHTOOL, name, &ifr);
 }
 
+int link_rings(const char *name, struct shape *shape)
+{
+	struct ethtool_ringparam param = { .cmd = ETHTOOL_GRINGPARAM };
+	struct ifreq ifr = { .ifr_data = (void *)&param };
+	int ret = device_ioctl(SIOCETHTOOL, name, &ifr);
+
+	*shape = (struct shape){ param.rx_pending, param.tx_pending };
+	return ret;
+}
+
+int link_set_rings(const char *name, struct shape shape)
+{
+	struct ethtool_ringparam param = {
+		.cmd = ETHTOOL_SRINGPARAM,
+		.rx_pending = shape.rx,
+		.tx_pending = shape.tx,
+	};
+	struct ifreq ifr = { .ifr_data = (void *)&param };
+
+	return device_ioctl(SIOCETHTOOL, name, &ifr);
+}
+
+int link_channels(const char *name, struct shape *shape)
+{
+	struct ethtool_channels param = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq ifr = { .ifr_data = (void *)&param };
+	int ret = device_ioctl(SIOCETHTOOL, name, &ifr);
+
+	*shape = (struct shape){ param.rx_count, param.tx_count };
+	return ret;
+}
+
+int link_set_channels(const char *name, struct shape shape)
+{
+	struct ethtool_channels param = {
+		.cmd = ETHTOOL_SCHANNELS,
+		.rx_count = shape.rx,
+		.tx_count = shape.tx,
+	};
+	struct ifreq ifr = { .ifr_data = (void *)&param };
+
+	return device_ioctl(SIOCETHTOOL, name, &ifr);
+}
+
 static void qdisc_request(struct request *req, int type, int flags,
 			  const char *name)
 {

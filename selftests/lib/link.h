@@ -23,6 +23,17 @@ int link_speed(const char *name, unsigned int mbps);
 
 #define WIRE_FAST	((unsigned int)-1)
 
+/* The sizes of the rings, or the channels */
+struct shape {
+	unsigned int rx;
+	unsigned int tx;
+};
+
+int link_rings(const char *name, struct shape *shape);
+int link_set_rings(const char *name, struct shape shape);
+int link_channels(const char *name, struct shape *shape);
+int link_set_channels(const char *name, struct shape shape);
+
 /* Called right before and right after a request is given to the kernel */
 struct link_hook {
 	void (*before)(void);

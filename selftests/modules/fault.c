@@ -317,6 +317,64 @@ TEST_F(fault, up)
 	EXPECT_EQ(0, link_del("wren-a"));
 }
 
+typedef int (*shape_get)(const char *name, struct shape *shape);
+typedef int (*shape_set)(const char *name, struct shape shape);
+
+/* Either as before or as it was asked for, and the same at both ends */
+static int shape_with_fault(shape_get get, shape_set set, struct shape before,
+			    struct shape after)
+{
+	struct shape a, b, *expected;
+	int ret;
+
+	fault_begin();
+	ret = set("wren-a", after);
+	fault_end();
+	expected = ret ? &before : &after;
+	if (get("wren-a", &a) || get("wren-b", &b) ||
+	    a.rx != expected->rx || a.tx != expected->tx ||
+	    b.rx != expected->tx || b.tx != expected->rx)
+		return -ENOTRECOVERABLE;
+	return ret;
+}
+
+static void each_fault_in_shape(struct __test_metadata *_metadata,
+				shape_get get, shape_set set,
+				struct shape before, struct shape after)
+{
+	int ns = ns_new();
+
+	ASSERT_LE(0, ns);
+	ns_enter(ns);
+	ASSERT_EQ(0, link_add_pair("wren-a", "wren-b", -1, 3));
+	ASSERT_EQ(0, link_up("wren-a", true));
+	ASSERT_EQ(0, link_up("wren-b", true));
+	ASSERT_EQ(0, set("wren-a", before));
+	FOR_EACH_FAULT(shape_with_fault(get, set, before, after),
+		       set("wren-a", before));
+	EXPECT_EQ(0, link_del("wren-a"));
+}
+
+TEST_F_TIMEOUT(fault, rings, 180)
+{
+	each_fault_in_shape(_metadata, link_rings, link_set_rings,
+			    (struct shape){ 256, 256 },
+			    (struct shape){ 1024, 8 });
+}
+
+TEST_F_TIMEOUT(fault, more_channels, 180)
+{
+	each_fault_in_shape(_metadata, link_channels, link_set_channels,
+			    (struct shape){ 1, 1 }, (struct shape){ 3, 2 });
+}
+
+/* One direction gets more, and the other one fewer. */
+TEST_F_TIMEOUT(fault, other_channels, 180)
+{
+	each_fault_in_shape(_metadata, link_channels, link_set_channels,
+			    (struct shape){ 3, 1 }, (struct shape){ 1, 3 });
+}
+
 static int bind_with_fault(int fd, int ifindex)
 {
 	struct sockaddr_wren addr = wren_addr(ifindex, PORT, NULL);

@@ -26,7 +26,7 @@ from wren import (
 )
 
 QUEUES = 4
-TRACING = "/sys/kernel/tracing/instances/wren-channels"
+TRACING = "/sys/kernel/tracing/instances/wren-queues"
 
 
 def both(pair):
