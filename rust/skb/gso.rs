@@ -35,7 +35,10 @@ use super::{
     State,
 };
 use crate::bindings;
-use core::ptr::NonNull;
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
 use kernel::{
     error::{
         from_err_ptr,
@@ -119,6 +122,44 @@ impl Skb {
     fn gso_type_raw(&self) -> u32 {
         // SAFETY: The packet is valid by the type invariant.
         unsafe { (*self.shinfo()).gso_type }
+    }
+
+    /// What the packet is on the wire, once it is cut: how many frames, and how many bytes all of
+    /// them have, headers included. A packet that is not to be cut is one.
+    ///
+    /// It is what the core tells queueing disciplines, an estimate for kinds of segmentation other
+    /// than TCP and UDP: those headers are not counted that are behind the outermost transport
+    /// header.
+    ///
+    /// C: [`qdisc_pkt_len_segs_init`](srctree/net/core/dev.c)
+    pub fn segmented(&self) -> (u32, usize) {
+        let whole = (1, self.len());
+        if !self.is_gso() {
+            return whole;
+        }
+        let headers = if self.encapsulation() {
+            self.inner_transport_offset()
+        } else {
+            self.transport_offset()
+        };
+        let Some(mut headers) = headers.and_then(|offset| usize::try_from(offset).ok()) else {
+            return whole;
+        };
+        let kind = self.gso_type_raw();
+        if kind & (bindings::SKB_GSO_TCPV4 | bindings::SKB_GSO_TCPV6) as u32 != 0 {
+            // The data offset, in words, is in the upper half of that byte.
+            let mut buffer = MaybeUninit::uninit();
+            match self.header_pointer::<u8>(headers + 12, &mut buffer) {
+                Some(doff) => headers += usize::from(doff >> 4) * 4,
+                None => return whole,
+            }
+        } else if kind & bindings::SKB_GSO_UDP_L4 as u32 != 0 {
+            headers += GsoType::UdpL4.header_len();
+        }
+        // Not everybody fills in the number of segments.
+        let payload = self.len().saturating_sub(headers);
+        let segments = payload.div_ceil(self.gso_size().into()).max(1);
+        (segments as u32, self.len() + (segments - 1) * headers)
     }
 
     /// How the packet is to be cut; `None` if it is not, or in a way that is not one of these.

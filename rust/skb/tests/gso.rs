@@ -244,6 +244,7 @@ mod tests {
         let mut skb = UDP.frame(2500)?;
         assert!(!skb.is_gso() && skb.gso_type().is_none());
         let len = skb.len();
+        assert_eq!(skb.segmented(), (1, len));
         for (size, payload) in [
             (0, 2500),
             (u16::MAX, 2500),
@@ -274,8 +275,12 @@ mod tests {
     #[test]
     fn each_segment_is_a_frame_of_its_own() -> Result {
         for transport in [TCP, UDP] {
-            let mut segments = segments(transport.gso(2500)?, 0)?;
-            assert_eq!(segments.iter().count(), 3);
+            let whole = transport.gso(2500)?;
+            let expected = whole.segmented();
+            let mut segments = segments(whole, 0)?;
+            let bytes = segments.iter().map(|segment| segment.len()).sum();
+            assert_eq!((segments.iter().count() as u32, bytes), expected);
+            assert_eq!(expected, (3, 3 * transport.headers() + 2500));
             let mut from = 0;
             for len in [1000, 1000, 500] {
                 let segment = segments.next().ok_or(EINVAL)?;
