@@ -154,8 +154,8 @@ impl Operations for Echo {
     type TxQueue = Sender;
 
     fn open(dev: &Device<Self>) -> Result {
-        for lane in &dev.data().lanes {
-            if let Err(e) = lane.napi.enable(dev) {
+        for (index, lane) in dev.data().lanes.iter().enumerate() {
+            if let Err(e) = lane.napi.enable(dev, index as u16) {
                 Self::stop(dev);
                 return Err(e);
             }

@@ -34,6 +34,8 @@
 #include <linux/wren.h>
 
 /* Values that bindgen cannot compute from their macros. */
+static const u32 ETHTOOL_COALESCE_USECS_VALUE = ETHTOOL_COALESCE_USECS;
+static const u32 ETHTOOL_COALESCE_MAX_FRAMES_VALUE = ETHTOOL_COALESCE_MAX_FRAMES;
 static const gfp_t GFP_ATOMIC_VALUE = GFP_ATOMIC;
 static const gfp_t GFP_KERNEL_VALUE = GFP_KERNEL;
 static const netdev_features_t NETIF_F_GSO_SOFTWARE_VALUE = NETIF_F_GSO_SOFTWARE;

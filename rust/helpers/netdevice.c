@@ -26,10 +26,21 @@ __knet_helper void knet_helper_eth_hw_addr_random(struct net_device *dev)
 	eth_hw_addr_random(dev);
 }
 
-__knet_helper void knet_helper_netif_napi_add(struct net_device *dev, struct napi_struct *napi,
-					      int (*poll)(struct napi_struct *, int))
+__knet_helper void knet_helper_netdev_lock(struct net_device *dev)
 {
-	netif_napi_add(dev, napi, poll);
+	netdev_lock(dev);
+}
+
+__knet_helper void knet_helper_netdev_unlock(struct net_device *dev)
+{
+	netdev_unlock(dev);
+}
+
+__knet_helper void knet_helper_netif_napi_add_locked(struct net_device *dev,
+						     struct napi_struct *napi,
+						     int (*poll)(struct napi_struct *, int))
+{
+	netif_napi_add_locked(dev, napi, poll);
 }
 
 __knet_helper void knet_helper_netif_napi_del(struct napi_struct *napi)
@@ -108,6 +119,11 @@ __knet_helper void knet_helper_netdev_tx_completed_queue_mb(struct netdev_queue 
 							    unsigned int pkts, unsigned int bytes)
 {
 	netdev_txq_completed_mb(txq, pkts, bytes);
+}
+
+__knet_helper void knet_helper_txq_trans_cond_update(struct netdev_queue *txq)
+{
+	txq_trans_cond_update(txq);
 }
 
 __knet_helper void knet_helper_netdev_tx_reset_queue(struct netdev_queue *txq)

@@ -7,12 +7,18 @@
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
 mod channels;
+mod coalesce;
+mod priv_flags;
 mod rings;
 mod settings;
 mod stats;
 
 pub use self::{
     channels::Channels,
+    coalesce::{
+        Coalesce,
+        Moderation, //
+    },
     rings::Rings, //
 };
 
@@ -97,6 +103,31 @@ pub trait Operations: super::Operations {
     fn set_channels(_dev: &Device<Self>, _channels: Channels, _rtnl: &Rtnl) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Names of the driver's own flags, at most 32. The first one is bit 0.
+    const PRIV_FLAGS: &'static [&'static CStr] = &[];
+
+    /// The driver's own flags, a bit for each of [`PRIV_FLAGS`](Self::PRIV_FLAGS):
+    /// `get_priv_flags`.
+    fn priv_flags(_dev: &Device<Self>) -> u32 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets them: `set_priv_flags`. Bits that have no name are 0.
+    fn set_priv_flags(_dev: &Device<Self>, _flags: u32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// When interrupts are raised: `get_coalesce`.
+    fn coalesce(_dev: &Device<Self>) -> Coalesce {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets when interrupts are raised: `set_coalesce`. What the user left out is as
+    /// [`coalesce`](Self::coalesce) says.
+    fn set_coalesce(_dev: &Device<Self>, _coalesce: Coalesce, _extack: &mut ExtAck<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 pub(super) struct Adapter<T: Operations>(PhantomData<T>);
@@ -126,6 +157,19 @@ impl<T: Operations> Adapter<T> {
         }
         if T::HAS_SET_CHANNELS {
             ops.set_channels = Some(Self::set_channels);
+        }
+        if T::HAS_PRIV_FLAGS {
+            ops.get_priv_flags = Some(Self::get_priv_flags);
+        }
+        if T::HAS_SET_PRIV_FLAGS {
+            ops.set_priv_flags = Some(Self::set_priv_flags);
+        }
+        if T::HAS_COALESCE {
+            ops.supported_coalesce_params = coalesce::SUPPORTED;
+            ops.get_coalesce = Some(Self::get_coalesce);
+        }
+        if T::HAS_SET_COALESCE {
+            ops.set_coalesce = Some(Self::set_coalesce);
         }
         ops
     }

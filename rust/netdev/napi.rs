@@ -19,7 +19,10 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     pin::Pin,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     alloc::AllocError,
@@ -126,6 +129,34 @@ impl<'a> PollContext<'a> {
                 || (*napi).gro.rx_count != 0
                 || (&raw const (*napi).gro_flush_timeout).read_volatile() != 0
         }
+    }
+
+    /// Hands a received packet to the queue of this CPU, or of the one that receive packet steering
+    /// chooses, from where the stack takes it as it is: `netif_rx`, the way of devices without
+    /// NAPI.
+    ///
+    /// # Errors
+    ///
+    /// `ENOBUFS` if that queue is full. The packet was dropped (`CPU_BACKLOG`), and the core counts
+    /// it as `rx_dropped` of the device.
+    ///
+    /// C: [`__netif_rx`](srctree/net/core/dev.c)
+    #[inline]
+    pub fn netif_rx(&mut self, skb: RxSkBuff<'_>) -> Result {
+        // SAFETY: BH are disabled in a poll; the packet passes to C.
+        match unsafe { bindings::__netif_rx(skb.0.into_raw().as_ptr()) } as u32 {
+            bindings::NET_RX_SUCCESS => Ok(()),
+            _ => Err(ENOBUFS),
+        }
+    }
+
+    /// Whether a program polls that does not want to wait for an interrupt: `SO_BUSY_POLL`, or a
+    /// NAPI thread that polls all the time.
+    #[inline]
+    pub fn is_busy_poll(&self) -> bool {
+        // SAFETY: The instance is initialised; read once, as test_bit does.
+        let state = unsafe { (&raw const (*self.napi.napi.get()).state).read_volatile() };
+        state & (1 << bindings::NAPI_STATE_IN_BUSY_POLL) != 0
     }
 
     /// Allocates a packet with room for `size` bytes that were received, from the caches of this
@@ -265,6 +296,35 @@ impl NapiCore {
     }
 }
 
+/// Gives `napi` entry `index` of the configurations of `dev`, if it exists and is free: two
+/// instances that share one would have the same identifier.
+///
+/// # Safety
+///
+/// Both are valid, the lock of `dev` is held, and `napi` is on no list.
+unsafe fn configure(dev: *mut bindings::net_device, napi: *mut bindings::napi_struct, index: u16) {
+    // SAFETY: By the requirements of this function; the list is changed only under that lock, and
+    // the array of configurations has as many entries as the device says.
+    unsafe {
+        (*napi).config = ptr::null_mut();
+        if u32::from(index) >= (*dev).num_napi_configs {
+            return;
+        }
+        let config = (*dev).napi_config.add(index.into());
+        let head = &raw mut (*dev).napi_list;
+        let mut entry = (*head).next;
+        while entry != head {
+            let other = kernel::container_of!(entry, bindings::napi_struct, dev_list);
+            if (*other).config == config {
+                return;
+            }
+            entry = (*entry).next;
+        }
+        (*napi).index = index.into();
+        (*napi).config = config;
+    }
+}
+
 /// A NAPI instance and the data that it polls.
 ///
 /// # Invariants
@@ -317,15 +377,19 @@ impl<P: Poll> Napi<P> {
         }? Error)
     }
 
-    /// Puts the instance on the list of `dev` and lets it be scheduled: `netif_napi_add`,
+    /// Puts the instance on the list of `dev` and lets it be scheduled: `netif_napi_add_config`,
     /// `napi_enable`.
+    ///
+    /// What a user sets for instance `index` of the device, its identifier included, is kept while
+    /// it is not enabled. That is so for as many instances as the device has queues of either
+    /// direction; one that is beyond, or whose place another instance has, starts anew each time.
     ///
     /// Context: process, in `Operations::open`.
     ///
     /// # Errors
     ///
     /// `EBUSY` if it is enabled already.
-    pub fn enable(&self, dev: &NetDevice) -> Result {
+    pub fn enable(&self, dev: &NetDevice, index: u16) -> Result {
         let mut guard = self.dev.lock();
         if guard.is_some() {
             return Err(EBUSY);
@@ -334,7 +398,10 @@ impl<P: Poll> Napi<P> {
         // SAFETY: The instance is on no list by the type invariant, and pinned as all that are made
         // by `new`; the reference to the device is kept until it is off the list again.
         unsafe {
-            bindings::netif_napi_add(dev.as_ptr(), napi, Some(Self::poll));
+            bindings::netdev_lock(dev.as_ptr());
+            configure(dev.as_ptr(), napi, index);
+            bindings::netif_napi_add_locked(dev.as_ptr(), napi, Some(Self::poll));
+            bindings::netdev_unlock(dev.as_ptr());
             bindings::napi_enable(napi);
         }
         // INVARIANT: It is on the list and enabled.

@@ -23,7 +23,10 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::from_result,
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     prelude::*, //
 };
 
@@ -68,6 +71,17 @@ pub trait Operations: Sized + Send + Sync + 'static {
 
     /// Adds up the statistics: `ndo_get_stats64`. Context: any that may sleep or not; no lock.
     fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats<'_>);
+
+    /// Transmit queue `queue` has been stopped for longer than it should: `ndo_tx_timeout`. The
+    /// core has said so in the log.
+    ///
+    /// Without this callback the core does not watch the queues. A device that only takes its time
+    /// says so by [`Completion::trans_update`](super::Completion::trans_update).
+    ///
+    /// Context: softirq; nothing transmits meanwhile.
+    fn tx_timeout(_dev: &Device<Self>, _queue: usize) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// What is in the private area of a device.
@@ -134,6 +148,9 @@ impl<T: Operations> Adapter<T> {
         ops.ndo_stop = Some(Self::stop);
         ops.ndo_start_xmit = Some(Self::start_xmit);
         ops.ndo_get_stats64 = Some(Self::get_stats64);
+        if T::HAS_TX_TIMEOUT {
+            ops.ndo_tx_timeout = Some(Self::tx_timeout);
+        }
         ops.ndo_validate_addr = Some(bindings::eth_validate_addr);
         ops.ndo_set_mac_address = Some(bindings::eth_mac_addr);
         ops
@@ -244,5 +261,13 @@ impl<T: Operations> Adapter<T> {
         let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: The core passes zeroed statistics of its own.
         T::get_stats64(dev, &mut LinkStats(unsafe { &mut *stats }));
+    }
+
+    /// # Safety
+    ///
+    /// Called by the core as `ndo_tx_timeout` of a device of `T`.
+    unsafe extern "C" fn tx_timeout(dev: *mut bindings::net_device, queue: c_uint) {
+        // SAFETY: As in `open`.
+        T::tx_timeout(unsafe { Device::<T>::from_raw(dev) }, queue as usize);
     }
 }

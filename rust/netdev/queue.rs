@@ -193,6 +193,16 @@ impl<'a> Completion<'a> {
         true
     }
 
+    /// Says that the queue is in order although nothing was completed: the device takes its time.
+    /// Without this, a queue that is stopped for longer than the core expects, five seconds, is
+    /// taken for [stuck](super::Operations::tx_timeout).
+    ///
+    /// C: [`txq_trans_cond_update`](srctree/include/linux/netdevice.h)
+    pub fn trans_update(&mut self) {
+        // SAFETY: The queue is valid by the type invariant.
+        unsafe { bindings::txq_trans_cond_update(self.txq) };
+    }
+
     /// Forgets what was accounted to the byte queue limits, after the ring was emptied and while
     /// nobody transmits, and lets the queue run.
     ///

@@ -34,6 +34,9 @@ impl<T: Operations> Adapter<T> {
         dev: *mut bindings::net_device,
         set: c_int,
     ) -> c_int {
+        if set as u32 == bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS {
+            return Self::priv_flag_count();
+        }
         if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
             return EOPNOTSUPP.to_errno();
         }
@@ -52,6 +55,10 @@ impl<T: Operations> Adapter<T> {
         set: u32,
         mut out: *mut u8,
     ) {
+        if set == bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS {
+            // SAFETY: There is room for as many strings as `get_sset_count` said.
+            return unsafe { Self::priv_flag_strings(out) };
+        }
         if set != bindings::ethtool_stringset_ETH_SS_STATS {
             return;
         }

@@ -134,7 +134,7 @@ mod tests {
         };
         let napi = KBox::pin_init(Napi::new(Allocate), GFP_KERNEL)?;
         FOUND.store(0, Relaxed);
-        napi.enable(&dev)?;
+        napi.enable(&dev, 0)?;
         crate::bh::disabled(|| napi.schedule());
         // Ten seconds at most.
         for _ in 0..1000 {
