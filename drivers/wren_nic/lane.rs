@@ -3,15 +3,16 @@
 //! One ring: from a transmit queue of one port to a NAPI instance of the other.
 
 use crate::{
+    gate::{
+        Bell,
+        Gate,
+        Packets, //
+    },
     link::{
         Link,
         Side, //
     },
-    pace::{
-        Arrival,
-        LanePace,
-        Pace, //
-    },
+    pace::wire_bytes,
     port::Port,
 };
 use kernel::{
@@ -41,6 +42,7 @@ use knet::{
         DropReason,
         SkBuff, //
     },
+    time::ktime_get_ns, //
 };
 
 /// The queue is stopped when fewer entries are free, so the ring is never full when a packet comes.
@@ -74,10 +76,13 @@ pub(crate) struct LaneStats {
     pub(crate) tx_wakes: Counter,
     /// How often the transmit function told the other end.
     pub(crate) tx_doorbells: Counter,
+    /// How often the core found the queue stopped for too long.
+    pub(crate) tx_timeouts: Counter,
     /// Packets and bytes that the peer's stack got.
     pub(crate) rx_packets: Counter,
     pub(crate) rx_bytes: Counter,
-    /// Packets that the peer could not receive: too long for its MTU, or no memory.
+    /// Packets that the peer could not receive: too long for its MTU, no memory, no room in the
+    /// backlog.
     pub(crate) rx_drops: Counter,
 }
 
@@ -87,6 +92,7 @@ pub(crate) struct Lane {
     #[pin]
     napi: Napi<Receiver>,
     stats: Arc<LaneStats>,
+    bell: Arc<Bell>,
 }
 
 impl Lane {
@@ -100,19 +106,22 @@ impl Lane {
         (tx, rx): Ring,
     ) -> Result<(Arc<Self>, Sender)> {
         let stats = Arc::new(LaneStats::default(), GFP_KERNEL_ACCOUNT)?;
+        let bell = Arc::new(Bell::new(), GFP_KERNEL_ACCOUNT)?;
         let receiver = Receiver {
             link: link.clone(),
             side,
             index,
             rx_queue,
             ring: rx,
-            pace: LanePace::new(),
+            gate: Gate::new(),
             stats: stats.clone(),
+            bell: bell.clone(),
         };
         let lane = Arc::pin_init(
             try_pin_init!(Self {
                 napi <- Napi::new(receiver),
                 stats,
+                bell,
             }? Error),
             GFP_KERNEL_ACCOUNT,
         )?;
@@ -127,9 +136,10 @@ impl Lane {
         &self.stats
     }
 
-    /// Lets `dev`, the receiving port, poll the lane, if it does not yet.
-    pub(crate) fn enable(self: &Arc<Self>, dev: &NetDevice) -> Result {
-        match self.napi.enable(dev) {
+    /// Lets `dev`, the receiving port, poll the lane as its NAPI instance `index`, if it does not
+    /// yet.
+    pub(crate) fn enable(self: &Arc<Self>, dev: &NetDevice, index: u16) -> Result {
+        match self.napi.enable(dev, index) {
             Err(EBUSY) => Ok(()),
             result => result,
         }
@@ -140,7 +150,7 @@ impl Lane {
         self.napi.disable();
     }
 
-    /// Has the lane polled, because the speed of the wire has changed.
+    /// Has the lane polled, because the speed of the wire has changed, or when to be interrupted.
     pub(crate) fn kick(&self) {
         knet::bh::disabled(|| self.napi.schedule());
     }
@@ -173,6 +183,14 @@ impl Lane {
         })
     }
 
+    /// The queue has been stopped for too long. What has crossed the wire is taken now, so that
+    /// nothing but the wire can hold it up.
+    pub(crate) fn timed_out(&self) {
+        self.stats.tx_timeouts.add(1);
+        self.bell.hurry();
+        self.napi.schedule();
+    }
+
     /// Empties the ring. The link is down: nobody transmits.
     pub(crate) fn purge(&self) {
         self.napi.with_stopped(|receiver| {
@@ -180,7 +198,7 @@ impl Lane {
                 receiver.stats.tx_purged.add(1);
                 skb.drop_with(DropReason::DEV_READY);
             }
-            receiver.pace = LanePace::new();
+            receiver.gate.reset(&receiver.bell);
         });
     }
 }
@@ -227,9 +245,19 @@ pub(crate) fn transmit(
     }
     if queue.state.doorbell() {
         stats.tx_doorbells.add(1);
-        lane.napi.schedule();
+        if lane.bell.is_heard(|| waiting(ring)) {
+            lane.napi.schedule();
+        }
     }
     Xmit::Taken
+}
+
+/// What the bell is rung for: so many packets wait, and a ring that is full is as good as any number.
+fn waiting(ring: &Producer<SkBuff<Cloned>>) -> u32 {
+    if ring.free() < STOP {
+        return u32::MAX;
+    }
+    ring.len()
 }
 
 /// The receiving end: what NAPI polls.
@@ -241,28 +269,22 @@ struct Receiver {
     /// The queue of the other end that the packets come in by.
     rx_queue: u16,
     ring: Consumer<SkBuff<Cloned>>,
-    pace: LanePace,
+    gate: Gate,
     stats: Arc<LaneStats>,
+    bell: Arc<Bell>,
 }
 
-/// Takes the packet at the head of the ring, if it has crossed the wire. Otherwise tells when it
-/// will have, or that there is none.
-#[inline(always)]
-fn next(
-    ring: &mut Consumer<SkBuff<Cloned>>,
-    pace: &mut LanePace,
-    wire: &Pace,
-) -> Result<SkBuff<Cloned>, Option<Arrival>> {
-    let Some(skb) = ring.peek() else {
-        pace.emptied();
-        return Err(None);
-    };
-    match pace.arrival(wire, skb.len()) {
-        Arrival::Now => {
-            pace.left();
-            ring.pop().ok_or(None)
-        }
-        later => Err(Some(later)),
+impl Packets for Consumer<SkBuff<Cloned>> {
+    fn waiting(&self) -> u32 {
+        self.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.free() < STOP
+    }
+
+    fn bytes(&mut self, n: u32) -> u64 {
+        self.peek_nth(n).map_or(0, |skb| wire_bytes(skb))
     }
 }
 
@@ -275,9 +297,13 @@ impl Poll for Receiver {
             index,
             rx_queue,
             ring,
-            pace,
+            gate,
             stats,
+            bell,
         } = self;
+        let wire = link.wire(*side);
+        let rules = wire.rules(|| ctx.is_busy_poll() || bell.take_hurry());
+        gate.begin(bell, rules.is_some());
         let (receiver, guard) = (ctx.device(), ctx.rcu());
         let Some(sender) = link.port(*side, &guard) else {
             return ctx.complete_done();
@@ -286,25 +312,34 @@ impl Poll for Receiver {
             return ctx.complete_done();
         }
 
-        let wire = link.pace(*side);
+        let netif_rx = wire.is_netif_rx();
         let (mut packets, mut bytes, mut wait) = (0, 0, None);
-        while let Some(mut skb) = ctx.take(|| match next(ring, pace, wire) {
-            Ok(skb) => Some(skb),
-            Err(reason) => {
-                wait = reason;
-                None
+        while let Some(mut skb) = ctx.take(|| {
+            if let Some(rules) = &rules {
+                if let Err(reason) = gate.admit(rules, wire.pace(), ring, ktime_get_ns) {
+                    wait = reason;
+                    return None;
+                }
             }
+            ring.pop()
         }) {
             let len = skb.len() as u32;
             packets += 1;
             bytes += len;
             // The wire has it: the sender gets its bytes back.
             skb.orphan();
-            match skb.forward(sender, receiver, *rx_queue) {
-                Ok(skb) => {
+            let received = skb.forward(sender, receiver, *rx_queue).and_then(|skb| {
+                if netif_rx {
+                    return ctx.netif_rx(skb);
+                }
+                ctx.receive(skb, !ring.is_empty());
+                Ok(())
+            });
+            // The core counts what was dropped, too.
+            match received {
+                Ok(()) => {
                     stats.rx_packets.add(1);
                     stats.rx_bytes.add(len.into());
-                    ctx.receive(skb, !ring.is_empty());
                 }
                 Err(_) => stats.rx_drops.add(1),
             }
@@ -314,10 +349,16 @@ impl Poll for Receiver {
             if queue.completed_wake(packets, bytes, || ring.free(), start(ring.size())) {
                 stats.tx_wakes.add(1);
             }
+            if wait.is_some_and(|wait| wait.crossing) {
+                queue.trans_update();
+            }
         }
         match wait {
-            Some(Arrival::At(when)) => ctx.complete_until(when),
-            Some(Arrival::Never | Arrival::Now) | None => ctx.complete_done(),
+            Some(wait) => {
+                gate.end(bell, &wait);
+                ctx.complete_until(wait.until)
+            }
+            None => ctx.complete_done(),
         }
     }
 }

@@ -3,8 +3,8 @@
 //! The wire and its two ends.
 
 use crate::{
-    pace::Pace,
-    port::Port, //
+    port::Port,
+    wire::Wire, //
 };
 use kernel::{
     prelude::*,
@@ -50,8 +50,8 @@ struct End {
     port: RcuRef<Device<Port>>,
     /// The interface is up. Changed under RTNL.
     running: AtomicFlag,
-    /// The speed of the wire away from this end.
-    pace: Pace,
+    /// The wire away from this end.
+    wire: Wire,
 }
 
 impl End {
@@ -59,7 +59,7 @@ impl End {
         Self {
             port: RcuRef::new(),
             running: AtomicFlag::new(false),
-            pace: Pace::new(),
+            wire: Wire::new(),
         }
     }
 }
@@ -99,10 +99,10 @@ impl Link {
         self.end(side).port.get(guard)
     }
 
-    /// The speed of the wire away from `side`.
+    /// The direction of the wire away from `side`.
     #[inline(always)]
-    pub(crate) fn pace(&self, side: Side) -> &Pace {
-        &self.end(side).pace
+    pub(crate) fn wire(&self, side: Side) -> &Wire {
+        &self.end(side).wire
     }
 
     /// Whether packets may go into the rings.

@@ -9,6 +9,7 @@ use kernel::sync::atomic::{
 use knet::{
     atomic::AtomicInline,
     netdev::ethtool::SPEED_UNKNOWN,
+    skb::Skb,
     time::ktime_get_ns, //
 };
 
@@ -16,17 +17,33 @@ use knet::{
 /// a busy CPU, and still catch up: 10 ms.
 const MAX_LAG_NS: i64 = 10_000_000;
 
+/// What Ethernet adds to a frame on the wire: preamble and start delimiter, check sequence, gap.
+const OVERHEAD: u64 = 8 + 4 + 12;
+/// The shortest frame, without the check sequence.
+const SHORTEST: u64 = 60;
+/// A VLAN tag that the device would put into the frame.
+const TAG: u64 = 4;
+
+/// The time that a packet takes on the wire, in bytes: that of all the frames it stands for.
+pub(crate) fn wire_bytes(skb: &Skb) -> u64 {
+    let (frames, bytes) = skb.segmented();
+    let (frames, mut bytes) = (u64::from(frames), bytes as u64);
+    if skb.vlan_tag().is_some() {
+        bytes += frames * TAG;
+    }
+    bytes.max(frames * SHORTEST) + frames * OVERHEAD
+}
+
 /// When a packet has crossed the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Arrival {
-    /// Now.
-    Now,
     /// At this time of the monotonic clock, in nanoseconds.
     At(i64),
     /// When the speed is changed: the wire stands still.
     Never,
 }
 
-/// One direction of a wire, shared by its lanes.
+/// The speed of one direction of a wire, shared by its lanes.
 pub(crate) struct Pace {
     /// In Mb/s; 0 stops the wire, [`SPEED_UNKNOWN`] means no limit.
     speed: Atomic<u32>,
@@ -46,14 +63,14 @@ impl Pace {
         self.speed.read_once()
     }
 
+    /// Sets the speed. What waited for the old one does not count.
     pub(crate) fn set_speed(&self, speed: u32) {
         self.speed.write_once(speed);
+        self.free_at.write_once(ktime_get_ns());
     }
 
-    /// Takes the wire for `ns` and returns when it will have done. A lane that was `idle` starts
-    /// now at the earliest, one that has been waiting where it left off.
-    fn take(&self, ns: i64, idle: bool, now: i64) -> i64 {
-        let earliest = if idle { now } else { now - MAX_LAG_NS };
+    /// Takes the wire for `ns`, not before `earliest`, and returns when it will have done.
+    fn take(&self, ns: i64, earliest: i64) -> i64 {
         let mut old = self.free_at.load(Relaxed);
         loop {
             let done = old.max(earliest) + ns;
@@ -67,54 +84,74 @@ impl Pace {
 
 /// What a lane remembers of the wire.
 pub(crate) struct LanePace {
-    /// When the packet at the head of the ring will have crossed, once that was asked.
-    head: Option<i64>,
-    /// The ring has been empty since the last packet.
+    /// When the packet on the wire will have crossed.
+    on_wire: Option<i64>,
+    /// Nothing has been waiting for the wire since the last packet.
     idle: bool,
+    /// The speed of the last packet, and what its time had beyond whole nanoseconds, in parts of
+    /// one.
+    speed: u32,
+    rest: u64,
 }
 
 impl LanePace {
     pub(crate) fn new() -> Self {
         Self {
-            head: None,
+            on_wire: None,
             idle: true,
+            speed: 0,
+            rest: 0,
         }
     }
 
-    /// Tells when the packet at the head of the ring, of `len` bytes, will have crossed the wire.
-    #[inline(always)]
-    pub(crate) fn arrival(&mut self, wire: &Pace, len: usize) -> Arrival {
-        match wire.speed() {
-            SPEED_UNKNOWN => Arrival::Now,
-            0 => Arrival::Never,
-            speed => self.paced(wire, len, speed),
+    /// Tells when the next packet will have crossed the wire, one of `bytes` as [`wire_bytes`]
+    /// counts them, at `speed`. A lane that was idle starts now at the earliest, one that has been
+    /// waiting where it left off, as far as `held` nanoseconds and the lag that is forgiven go
+    /// back.
+    pub(crate) fn arrival(
+        &mut self,
+        wire: &Pace,
+        speed: u32,
+        bytes: u64,
+        now: i64,
+        held: i64,
+    ) -> i64 {
+        if let Some(done) = self.on_wire {
+            return done;
         }
-    }
-
-    fn paced(&mut self, wire: &Pace, len: usize, speed: u32) -> Arrival {
-        let now = ktime_get_ns();
-        let idle = self.idle;
-        let done = *self.head.get_or_insert_with(|| {
-            // Bits by Mb/s are microseconds.
-            let ns = len as u64 * 8 * 1000 / u64::from(speed);
-            wire.take(ns as i64, idle, now)
-        });
+        if self.speed != speed {
+            self.speed = speed;
+            self.rest = 0;
+        }
+        // Bits by Mb/s are microseconds. What is left of the division is carried over, or a fast
+        // wire would be too fast.
+        let time = bytes * 8 * 1000 + self.rest;
+        let speed = u64::from(speed);
+        self.rest = time % speed;
+        let earliest = if self.idle {
+            now
+        } else {
+            now - MAX_LAG_NS - held
+        };
         self.idle = false;
-        if done > now {
-            return Arrival::At(done);
-        }
-        Arrival::Now
+        let done = wire.take((time / speed) as i64, earliest);
+        self.on_wire = Some(done);
+        done
     }
 
-    /// The packet at the head has left the ring.
-    #[inline(always)]
-    pub(crate) fn left(&mut self) {
-        self.head = None;
+    /// The packet on the wire has crossed.
+    pub(crate) fn crossed(&mut self) {
+        self.on_wire = None;
     }
 
-    /// The ring is empty.
-    #[inline(always)]
+    /// Nothing waits for the wire.
     pub(crate) fn emptied(&mut self) {
+        self.idle = true;
+    }
+
+    /// The wire is not paced now, or stands still: what was on it starts anew.
+    pub(crate) fn off(&mut self) {
+        self.on_wire = None;
         self.idle = true;
     }
 }

@@ -28,7 +28,9 @@ use knet::{
         ethtool::{
             self,
             Channels,
+            Coalesce,
             Direction,
+            Moderation,
             Rings, //
         },
         features,
@@ -57,6 +59,16 @@ use knet::{
         SkBuff, //
     },
 };
+
+/// The highest speed in Mb/s that ethtool knows.
+const MAX_SPEED: u32 = i32::MAX as u32;
+
+/// The longest time in microseconds that an interrupt can be held back. It is long enough to be
+/// taken for a fault.
+const MAX_USECS: u32 = 10_000_000;
+
+/// The bit of the flag `netif-rx`.
+const NETIF_RX: u32 = 1 << 0;
 
 /// Attributes in `IFLA_INFO_DATA`, see `include/uapi/linux/wren.h`
 const IFLA_WREN_PEER: u16 = 1;
@@ -141,8 +153,8 @@ impl Operations for Port {
 
     fn open(dev: &Device<Self>) -> Result {
         let port = dev.data();
-        for lane in port.rx.iter().take(shape::rx_lanes(dev)) {
-            if let Err(e) = lane.enable(dev) {
+        for (n, lane) in port.rx.iter().take(shape::rx_lanes(dev)).enumerate() {
+            if let Err(e) = lane.enable(dev, n as u16) {
                 port.rx.iter().for_each(|lane| lane.disable());
                 return Err(e);
             }
@@ -177,6 +189,12 @@ impl Operations for Port {
             // The core counts what could not be received.
         }
     }
+
+    fn tx_timeout(dev: &Device<Self>, queue: usize) {
+        if let Some(lane) = dev.data().tx.get(queue) {
+            lane.timed_out();
+        }
+    }
 }
 
 #[vtable]
@@ -192,6 +210,7 @@ impl ethtool::Operations for Port {
         c"stops",
         c"wakes",
         c"doorbells",
+        c"timeouts",
     ];
 
     const RX_STATS: &'static [&'static CStr] = &[c"packets", c"bytes", c"drops"];
@@ -213,6 +232,7 @@ impl ethtool::Operations for Port {
             &stats.tx_stops,
             &stats.tx_wakes,
             &stats.tx_doorbells,
+            &stats.tx_timeouts,
         ];
         let rx = [&stats.rx_packets, &stats.rx_bytes, &stats.rx_drops];
         let counters = match direction {
@@ -226,12 +246,16 @@ impl ethtool::Operations for Port {
 
     fn speed(dev: &Device<Self>) -> u32 {
         let port = dev.data();
-        port.link.pace(port.side).speed()
+        port.link.wire(port.side).pace().speed()
     }
 
     fn set_speed(dev: &Device<Self>, speed: u32) -> Result {
+        // As `ethtool_validate_speed`.
+        if speed > MAX_SPEED && speed != ethtool::SPEED_UNKNOWN {
+            return Err(EINVAL);
+        }
         let port = dev.data();
-        port.link.pace(port.side).set_speed(speed);
+        port.link.wire(port.side).set_speed(speed);
         port.tx.iter().for_each(|lane| lane.kick());
         Ok(())
     }
@@ -258,6 +282,53 @@ impl ethtool::Operations for Port {
 
     fn set_channels(dev: &Device<Self>, channels: Channels, rtnl: &Rtnl) -> Result {
         shape::set_channels(dev, channels, rtnl)
+    }
+
+    const PRIV_FLAGS: &'static [&'static CStr] = &[c"netif-rx"];
+
+    fn priv_flags(dev: &Device<Self>) -> u32 {
+        let port = dev.data();
+        match port.link.wire(port.side.peer()).is_netif_rx() {
+            true => NETIF_RX,
+            false => 0,
+        }
+    }
+
+    fn set_priv_flags(dev: &Device<Self>, flags: u32) -> Result {
+        let port = dev.data();
+        let wire = port.link.wire(port.side.peer());
+        wire.set_netif_rx(flags & NETIF_RX != 0);
+        Ok(())
+    }
+
+    fn coalesce(dev: &Device<Self>) -> Coalesce {
+        let port = dev.data();
+        Coalesce {
+            rx: port.link.wire(port.side.peer()).rx(),
+            tx: port.link.wire(port.side).tx(),
+        }
+    }
+
+    fn set_coalesce(dev: &Device<Self>, coalesce: Coalesce, extack: &mut ExtAck<'_>) -> Result {
+        let Coalesce { rx, tx } = coalesce;
+        for Moderation { usecs, frames } in [rx, tx] {
+            if usecs > MAX_USECS {
+                extack.set_msg(c"An interrupt comes after 10 seconds at the latest");
+                return Err(ERANGE);
+            }
+            if usecs == 0 && frames > 1 {
+                extack.set_msg(
+                    c"With a number of frames a time is needed, or few would wait for ever",
+                );
+                return Err(EINVAL);
+            }
+        }
+        let port = dev.data();
+        port.link.wire(port.side).set_tx(tx);
+        port.link.wire(port.side.peer()).set_rx(rx);
+        let lanes = Iterator::chain(port.tx.iter(), port.rx.iter());
+        lanes.for_each(|lane| lane.kick());
+        Ok(())
     }
 }
 

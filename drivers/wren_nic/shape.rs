@@ -172,8 +172,8 @@ fn set_direction(from: &WrenDevice, to: &WrenDevice, count: usize, rtnl: &Rtnl) 
     if count > before {
         install(from, before, new_rings(ring_size(from), count - before)?)?;
         if from.data().link.is_running(to.data().side) {
-            for lane in lanes.iter().take(count).skip(before) {
-                lane.enable(to)?;
+            for (index, lane) in lanes.iter().enumerate().take(count).skip(before) {
+                lane.enable(to, index as u16)?;
             }
         }
     }

@@ -9,15 +9,19 @@
 //!
 //! * [`link`]: the wire with its two ends, and how it goes up and down.
 //! * [`lane`]: one ring, from a transmit queue at one end to the NAPI at the other.
+//! * [`gate`]: when a packet may be taken out of a ring: the wire, and coalescing of interrupts.
 //! * [`port`]: one device: the callbacks of the core, and how a pair is made.
-//! * [`pace`]: the speed of the wire.
 //! * [`shape`]: the sizes of the rings, the number of channels, and how they change.
+//! * [`wire`]: one direction of the wire, and what was set for it.
+//! * [`pace`]: its speed.
 
+mod gate;
 mod lane;
 mod link;
 mod pace;
 mod port;
 mod shape;
+mod wire;
 
 use kernel::prelude::*;
 use knet::netdev::link::Registration;

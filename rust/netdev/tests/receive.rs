@@ -125,7 +125,7 @@ fn round(more: [bool; 3], gro_flush_timeout: c_ulong) -> Result<[u32; 4]> {
     let napi = KBox::pin_init(Napi::new(Receive(more)), GFP_KERNEL)?;
     ARRIVED.store(0, Relaxed);
     ROUNDS.store(0, Relaxed);
-    napi.enable(&dev)?;
+    napi.enable(&dev, 0)?;
     crate::bh::disabled(|| napi.schedule());
     // Ten seconds at most.
     for _ in 0..1000 {
