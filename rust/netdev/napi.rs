@@ -429,6 +429,11 @@ impl<P: Poll> Napi<P> {
         }
     }
 
+    #[cfg(CONFIG_KUNIT)]
+    pub(super) fn as_ptr(&self) -> *mut bindings::napi_struct {
+        self.core.napi.get()
+    }
+
     /// Asks for a poll: `napi_schedule`. While the instance is not enabled nothing happens.
     ///
     /// Context: any; with BH enabled and outside of an interrupt the poll may be late.

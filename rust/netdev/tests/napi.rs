@@ -147,4 +147,40 @@ mod tests {
         assert_eq!(FOUND.load(Relaxed), CALLED | 0b1_1111);
         Ok(())
     }
+
+    /// The number of the configuration that an instance has, and its identifier.
+    fn config(napi: &Napi<Allocate>) -> (Option<i32>, u32) {
+        // SAFETY: The instance was initialised; nobody changes it meanwhile.
+        let napi = unsafe { &*napi.as_ptr() };
+        let index = (!napi.config.is_null()).then_some(napi.index);
+        (index, napi.napi_id)
+    }
+
+    #[test]
+    fn each_instance_has_a_configuration_of_its_own() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let dev: ARef<NetDevice> = {
+            let guard = rcu::read_lock();
+            find(&guard).ok_or(ENODEV)?.into()
+        };
+        let first = KBox::pin_init(Napi::new(Allocate), GFP_KERNEL)?;
+        let second = KBox::pin_init(Napi::new(Allocate), GFP_KERNEL)?;
+        first.enable(&dev, 0)?;
+        let (index, id) = config(&first);
+        assert!(index == Some(0) && id != 0);
+        assert_eq!(first.enable(&dev, 0), Err(EBUSY));
+        // One that is taken, and one that is not there.
+        for index in [0, u16::MAX] {
+            second.enable(&dev, index)?;
+            assert!(config(&second).0.is_none() && config(&second).1 != id);
+            second.disable();
+        }
+        // It is kept for the next one.
+        first.disable();
+        second.enable(&dev, 0)?;
+        assert_eq!(config(&second), (Some(0), id));
+        second.disable();
+        Ok(())
+    }
 }
