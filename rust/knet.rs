@@ -62,6 +62,7 @@ pub mod random;
 pub mod rcu;
 mod refcount;
 pub mod ring;
+pub mod rtnl;
 pub mod skb;
 pub mod sock;
 pub mod time;

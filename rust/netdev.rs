@@ -25,6 +25,7 @@ mod notifier;
 mod ops;
 mod packet;
 mod queue;
+mod queue_stats;
 mod queues;
 mod stats;
 
@@ -38,6 +39,7 @@ pub use self::{
     },
     napi::{
         Napi,
+        NapiRef,
         Poll,
         PollContext,
         PollResult, //
@@ -60,10 +62,11 @@ pub use self::{
         TxQueue,
         TxState, //
     },
-    queues::{
-        num_possible_cpus,
-        Rtnl, //
+    queue_stats::{
+        QueueStatsRx,
+        QueueStatsTx, //
     },
+    queues::num_possible_cpus,
     stats::{
         Counter,
         LinkStats, //

@@ -49,11 +49,11 @@ use knet::{
         LinkStats,
         NetDevice,
         Operations,
-        Rtnl,
         TxQueue,
         Xmit, //
     },
     ring,
+    rtnl::Rtnl,
     skb::{
         Cloned,
         SkBuff, //

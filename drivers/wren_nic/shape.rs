@@ -25,10 +25,10 @@ use knet::{
             Rings, //
         },
         link::ExtAck,
-        Device,
-        Rtnl, //
+        Device, //
     },
-    ring, //
+    ring,
+    rtnl::Rtnl, //
 };
 
 /// Sizes of rings, in entries.

@@ -39,6 +39,7 @@ static const u32 ETHTOOL_COALESCE_MAX_FRAMES_VALUE = ETHTOOL_COALESCE_MAX_FRAMES
 static const gfp_t GFP_ATOMIC_VALUE = GFP_ATOMIC;
 static const gfp_t GFP_KERNEL_VALUE = GFP_KERNEL;
 static const netdev_features_t NETIF_F_GSO_SOFTWARE_VALUE = NETIF_F_GSO_SOFTWARE;
+static const netdev_features_t NETIF_F_GSO_ENCAP_ALL_VALUE = NETIF_F_GSO_ENCAP_ALL;
 static const unsigned int KSYM_SYMBOL_LEN_VALUE = KSYM_SYMBOL_LEN;
 static const size_t KMALLOC_MAX_SIZE_VALUE = KMALLOC_MAX_SIZE;
 static const unsigned int MIN_NAPI_ID_VALUE = MIN_NAPI_ID;

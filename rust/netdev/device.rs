@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     bindings,
-    net::Namespace, //
+    net::Namespace,
+    rtnl::Rtnl, //
 };
 use core::{
     marker::PhantomData,
@@ -146,6 +147,28 @@ impl NetDevice {
         unsafe { bindings::netif_carrier_off(self.as_ptr()) };
     }
 
+    /// The [features](super::features) that are on.
+    #[inline(always)]
+    pub fn features(&self) -> u64 {
+        // SAFETY: The device is valid by the type invariant; features may change at any time, so
+        // they are read once, as READ_ONCE does.
+        unsafe { (&raw const (*self.as_ptr()).features).read_volatile() }
+    }
+
+    /// Number of transmit queues that are in use.
+    #[inline]
+    pub fn real_num_tx_queues(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant; the number may change at any time.
+        unsafe { (&raw const (*self.as_ptr()).real_num_tx_queues).read_volatile() as usize }
+    }
+
+    /// Number of receive queues that are in use.
+    #[inline]
+    pub fn real_num_rx_queues(&self) -> usize {
+        // SAFETY: The device is valid by the type invariant; the number may change at any time.
+        unsafe { (&raw const (*self.as_ptr()).real_num_rx_queues).read_volatile() as usize }
+    }
+
     /// Number of transmit queues that the device was made with.
     #[inline]
     pub fn num_tx_queues(&self) -> usize {
@@ -202,6 +225,15 @@ impl<T: Operations> Device<T> {
     pub(crate) fn private(&self) -> &Private<T> {
         // SAFETY: By the type invariant the area is an initialised `Private<T>`.
         unsafe { &*Private::<T>::of(self.as_ptr()) }
+    }
+
+    /// Works out anew which features are on: what [`Operations::fix_features`] says has changed.
+    ///
+    /// C: [`netdev_update_features`](srctree/net/core/dev.c)
+    pub fn update_features(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is valid by the type invariant, and RTNL is held. It is one of ours,
+        // which has no lock of its own that would have to be held, too.
+        unsafe { bindings::netdev_update_features(self.as_ptr()) };
     }
 
     /// What the driver keeps for the device.

@@ -8,6 +8,7 @@
 
 mod channels;
 mod coalesce;
+mod mac_stats;
 mod priv_flags;
 mod rings;
 mod settings;
@@ -19,15 +20,18 @@ pub use self::{
         Coalesce,
         Moderation, //
     },
+    mac_stats::EthMacStats,
     rings::Rings, //
 };
 
 use super::{
     link::ExtAck,
-    Device,
-    Rtnl, //
+    Device, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    rtnl::Rtnl, //
+};
 use core::{
     marker::PhantomData,
     mem::MaybeUninit, //
@@ -66,6 +70,11 @@ pub trait Operations: super::Operations {
 
     /// Writes the statistics of one queue, in the order of their names.
     fn stats(dev: &Device<Self>, direction: Direction, queue: usize, out: &mut [u64]);
+
+    /// Adds up the standard statistics of the MAC. Context: process, RTNL held.
+    fn eth_mac_stats(_dev: &Device<Self>, _stats: &mut EthMacStats<'_>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// The speed in Mb/s, or [`SPEED_UNKNOWN`].
     fn speed(dev: &Device<Self>) -> u32;
@@ -144,6 +153,9 @@ impl<T: Operations> Adapter<T> {
         ops.get_strings = Some(Self::get_strings);
         ops.get_sset_count = Some(Self::get_sset_count);
         ops.get_ethtool_stats = Some(Self::get_ethtool_stats);
+        if T::HAS_ETH_MAC_STATS {
+            ops.get_eth_mac_stats = Some(Self::get_eth_mac_stats);
+        }
         ops.get_link_ksettings = Some(Self::get_link_ksettings);
         ops.set_link_ksettings = Some(Self::set_link_ksettings);
         if T::HAS_RINGS {

@@ -22,7 +22,7 @@ pub use self::{
 };
 
 use super::{
-    ethtool,
+    ethtool, features,
     ops::Adapter as DeviceAdapter,
     Device,
     NetDevice,
@@ -234,7 +234,9 @@ impl<T: Kind> Registration<T> {
             (*dev).features |= T::FEATURES;
             (*dev).hw_features |= T::FEATURES;
             (*dev).hw_enc_features |= T::FEATURES;
-            (*dev).vlan_features |= T::FEATURES;
+            (*dev).vlan_features |= T::FEATURES & !features::VLAN;
+            (*dev).mpls_features |= T::FEATURES & !features::VLAN;
+            (*dev).stat_ops = DeviceAdapter::<T>::STAT_OPS;
             (*dev).max_mtu = bindings::ETH_MAX_MTU;
             (*dev).needs_free_netdev = true;
             bindings::netif_set_tso_max_size(dev, bindings::GSO_MAX_SIZE);

@@ -22,7 +22,7 @@ use core::{
     ptr::{
         self,
         NonNull, //
-    }, //
+    },
 };
 use kernel::{
     alloc::AllocError,
@@ -325,6 +325,22 @@ unsafe fn configure(dev: *mut bindings::net_device, napi: *mut bindings::napi_st
     }
 }
 
+/// A NAPI instance, whatever it polls.
+pub struct NapiRef<'a>(&'a NapiCore);
+
+impl NapiRef<'_> {
+    /// The pointer that C knows, or null if the instance has never been on the list of a device.
+    pub(super) fn as_ptr(&self) -> *mut bindings::napi_struct {
+        let napi = self.0.napi.get();
+        // SAFETY: The instance is initialised by the type invariant. The device is set when it is
+        // put on a list for the first time.
+        if unsafe { (&raw const (*napi).dev).read_volatile() }.is_null() {
+            return ptr::null_mut();
+        }
+        napi
+    }
+}
+
 /// A NAPI instance and the data that it polls.
 ///
 /// # Invariants
@@ -440,6 +456,11 @@ impl<P: Poll> Napi<P> {
     #[inline(always)]
     pub fn schedule(&self) {
         self.core.schedule();
+    }
+
+    /// What the core knows of the instance.
+    pub fn handle(&self) -> NapiRef<'_> {
+        NapiRef(&self.core)
     }
 
     /// Calls `f` with the data while nothing polls, and polls once afterwards.

@@ -2,13 +2,21 @@
 
 //! What the core asks of a driver: `struct net_device_ops`.
 
+mod control;
+mod rx_napi;
+
 use super::{
+    queue_stats,
     Device,
     LinkStats,
+    NapiRef,
+    QueueStatsRx,
+    QueueStatsTx,
     TxQueue, //
 };
 use crate::{
     bindings,
+    rtnl::Rtnl,
     skb::{
         Cloned,
         DropReason,
@@ -20,14 +28,18 @@ use core::{
     cell::UnsafeCell,
     marker::PhantomData,
     mem::MaybeUninit,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     error::{
         from_result,
         VTABLE_DEFAULT_ERROR, //
     },
-    prelude::*, //
+    prelude::*,
+    str::CStr, //
 };
 
 /// What became of a packet that was to be transmitted: `netdev_tx_t`.
@@ -80,6 +92,59 @@ pub trait Operations: Sized + Send + Sync + 'static {
     ///
     /// Context: softirq; nothing transmits meanwhile.
     fn tx_timeout(_dev: &Device<Self>, _queue: usize) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Adds up the statistics of receive queue `queue`, which is in use:
+    /// `netdev_stat_ops::get_queue_stats_rx`. Context: process, RTNL held.
+    fn queue_stats_rx(_dev: &Device<Self>, _queue: usize, _stats: &mut QueueStatsRx<'_>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The same of transmit queue `queue`: `netdev_stat_ops::get_queue_stats_tx`.
+    fn queue_stats_tx(_dev: &Device<Self>, _queue: usize, _stats: &mut QueueStatsTx<'_>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Adds what queues have counted that are not in use now, and 0 to each statistic that without
+    /// them is complete: `netdev_stat_ops::get_base_stats`. Context: process, RTNL held.
+    fn base_stats(_dev: &Device<Self>, _rx: &mut QueueStatsRx<'_>, _tx: &mut QueueStatsTx<'_>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The NAPI instance that polls receive queue `queue`, for those who ask which it is:
+    /// `netif_queue_set_napi`. Asked when the interface has come up. Context: process, RTNL held.
+    fn rx_napi(_dev: &Device<Self>, _queue: usize) -> Option<NapiRef<'_>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Takes away from `features`, which are [wanted](super::features), those that cannot be on
+    /// now, and returns the rest: `ndo_fix_features`. Context: process, RTNL held.
+    fn fix_features(_dev: &Device<Self>, _features: u64) -> u64 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The features of the device become `features`: `ndo_set_features`. Context: process.
+    fn set_features(_dev: &Device<Self>, _features: u64, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A user says whether there may be a carrier: `ndo_change_carrier`. Context: process, RTNL
+    /// held.
+    fn change_carrier(_dev: &Device<Self>, _carrier: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The lists of addresses to receive for, or the flags of the interface, have changed:
+    /// `ndo_set_rx_mode`. Without it the core refuses further multicast addresses. Context: BH
+    /// disabled, the lock of the lists is held.
+    fn set_rx_mode(_dev: &Device<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The name of the port on the device that it is a part of: `ndo_get_phys_port_name`. At most
+    /// 15 bytes. Context: process, RTNL held.
+    fn phys_port_name(_dev: &Device<Self>) -> &'static CStr {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -141,6 +206,14 @@ impl<T: Operations> Private<T> {
 pub(super) struct Adapter<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> Adapter<T> {
+    /// Null if the driver has no statistics of queues.
+    pub(super) const STAT_OPS: *const bindings::netdev_stat_ops =
+        if T::HAS_QUEUE_STATS_RX || T::HAS_QUEUE_STATS_TX {
+            queue_stats::Adapter::<T>::OPS
+        } else {
+            ptr::null()
+        };
+
     pub(super) const fn ops() -> bindings::net_device_ops {
         // SAFETY: All fields are pointers that may be null.
         let mut ops: bindings::net_device_ops = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -150,6 +223,21 @@ impl<T: Operations> Adapter<T> {
         ops.ndo_get_stats64 = Some(Self::get_stats64);
         if T::HAS_TX_TIMEOUT {
             ops.ndo_tx_timeout = Some(Self::tx_timeout);
+        }
+        if T::HAS_FIX_FEATURES {
+            ops.ndo_fix_features = Some(Self::fix_features);
+        }
+        if T::HAS_SET_FEATURES {
+            ops.ndo_set_features = Some(Self::set_features);
+        }
+        if T::HAS_CHANGE_CARRIER {
+            ops.ndo_change_carrier = Some(Self::change_carrier);
+        }
+        if T::HAS_SET_RX_MODE {
+            ops.ndo_set_rx_mode = Some(Self::set_rx_mode);
+        }
+        if T::HAS_PHYS_PORT_NAME {
+            ops.ndo_get_phys_port_name = Some(Self::get_phys_port_name);
         }
         ops.ndo_validate_addr = Some(bindings::eth_validate_addr);
         ops.ndo_set_mac_address = Some(bindings::eth_mac_addr);
@@ -162,7 +250,12 @@ impl<T: Operations> Adapter<T> {
     unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: A registered device of `T` was initialised, see `link::NewDevice`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
-        from_result(|| T::open(dev).map(|()| 0))
+        from_result(|| {
+            T::open(dev)?;
+            // SAFETY: RTNL is held, and the device stays.
+            unsafe { Self::map_queues(dev) };
+            Ok(0)
+        })
     }
 
     /// # Safety
@@ -170,7 +263,10 @@ impl<T: Operations> Adapter<T> {
     /// Called by the core as `ndo_stop` of a device of `T`.
     unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: As in `open`.
-        T::stop(unsafe { Device::<T>::from_raw(dev) });
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: RTNL is held.
+        unsafe { Self::unmap_queues(dev) };
+        T::stop(dev);
         0
     }
 
@@ -206,6 +302,7 @@ impl<T: Operations> Adapter<T> {
         let index = skb.queue_mapping();
         let Some(queue) = dev.private().queues.get(usize::from(index)) else {
             // The core picks queues that exist; one that does not would be out of bounds.
+            Self::count_drop(dev);
             skb.drop_any_with(DropReason::NOT_SPECIFIED);
             return Xmit::Taken;
         };
@@ -215,6 +312,12 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: The queue exists, and its lock is held.
         let queue = unsafe { TxQueue::new(dev, index, data) };
         T::start_xmit(dev, queue, skb)
+    }
+
+    /// Counts a packet that the driver has never seen.
+    fn count_drop(dev: &Device<T>) {
+        // SAFETY: The device is valid.
+        unsafe { bindings::dev_core_stats_tx_dropped_inc(dev.as_ptr()) };
     }
 
     /// Somebody has kept a reference: pktgen does so unless its flag SHARED is off, though the
@@ -238,7 +341,10 @@ impl<T: Operations> Adapter<T> {
             )
         };
         match clone.map(|clone| Self::transmit(dev, clone)) {
-            None => original.drop_any_with(DropReason::NOMEM),
+            None => {
+                Self::count_drop(dev);
+                original.drop_any_with(DropReason::NOMEM);
+            }
             Some(Xmit::Taken) => original.consume_any(),
             Some(Xmit::Busy(clone)) => {
                 clone.consume_any();

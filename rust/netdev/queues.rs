@@ -12,24 +12,14 @@ use super::{
     Operations,
     TxQueue, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    rtnl::Rtnl, //
+};
 use kernel::{
     error::to_result,
-    prelude::*,
-    types::NotThreadSafe, //
+    prelude::*, //
 };
-
-/// Says that RTNL is held: a callback that runs with it gets a reference.
-pub struct Rtnl(NotThreadSafe);
-
-impl Rtnl {
-    /// # Safety
-    ///
-    /// RTNL is held for as long as the result lives.
-    pub(crate) const unsafe fn held() -> Self {
-        Self(NotThreadSafe)
-    }
-}
 
 /// Number of CPUs that the system can have: more queues than that are of no use.
 pub fn num_possible_cpus() -> usize {

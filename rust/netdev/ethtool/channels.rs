@@ -8,10 +8,8 @@ use super::{
 };
 use crate::{
     bindings,
-    netdev::{
-        Device,
-        Rtnl, //
-    }, //
+    netdev::Device,
+    rtnl::Rtnl, //
 };
 use kernel::{
     error::from_result,

@@ -8,10 +8,12 @@ use super::{
     rtnl,
     TestPort, //
 };
-use crate::netdev::{
-    link::Registration,
-    Device,
-    Rtnl, //
+use crate::{
+    netdev::{
+        link::Registration,
+        Device, //
+    },
+    rtnl::Rtnl, //
 };
 use kernel::{
     prelude::*,
@@ -69,7 +71,7 @@ mod tests {
             rtnl(|| {
                 // SAFETY: RTNL is held.
                 let held = unsafe { Rtnl::held() };
-                let set = |tx, rx| dev.set_real_num_queues(tx, rx, &held);
+                let set = |tx, rx| dev.set_real_num_queues(tx, rx, held);
                 for (tx, rx) in [(0, 1), (1, 0), (2, 1), (1, 2), (usize::MAX, 1)] {
                     assert!(set(tx, rx).is_err());
                 }
