@@ -71,6 +71,7 @@ struct Stats {
     tx_bytes: Counter,
     rx_packets: Counter,
     rx_bytes: Counter,
+    rx_drops: Counter,
 }
 
 /// What the transmit function has of a queue. The core holds the lock of the queue, so it is `&mut`
@@ -130,11 +131,14 @@ impl Poll for Receiver {
             bytes += len;
             // Now it has been sent: the sender gets its bytes back.
             skb.orphan();
-            // On failure the packet is gone, and the core has counted it.
-            if let Ok(skb) = skb.forward(dev, dev, self.index) {
-                self.stats.rx_packets.add(1);
-                self.stats.rx_bytes.add(len.into());
-                ctx.gro_receive(skb);
+            match skb.forward(dev, dev, self.index) {
+                Ok(skb) => {
+                    self.stats.rx_packets.add(1);
+                    self.stats.rx_bytes.add(len.into());
+                    ctx.gro_receive(skb);
+                }
+                // The packet is gone, for a reason that dropwatch shows.
+                Err(_) => self.stats.rx_drops.add(1),
             }
         }
         if let Some(mut queue) = Completion::new(dev, self.index) {
@@ -212,6 +216,7 @@ impl Operations for Echo {
             out.tx_bytes(lane.stats.tx_bytes.get());
             out.rx_packets(lane.stats.rx_packets.get());
             out.rx_bytes(lane.stats.rx_bytes.get());
+            out.rx_dropped(lane.stats.rx_drops.get());
         }
     }
 }

@@ -25,6 +25,7 @@ use knet::{
         Counter,
         Device,
         Napi,
+        NapiRef,
         NetDevice,
         Poll,
         PollContext,
@@ -81,8 +82,11 @@ pub(crate) struct LaneStats {
     /// Packets and bytes that the peer's stack got.
     pub(crate) rx_packets: Counter,
     pub(crate) rx_bytes: Counter,
-    /// Packets that the peer could not receive: too long for its MTU, no memory, no room in the
-    /// backlog.
+    /// Packets that the peer could not receive because of their length.
+    pub(crate) rx_length_errors: Counter,
+    /// Packets for which the backlog had no room. The core counts them, too.
+    pub(crate) rx_backlog: Counter,
+    /// Packets that it could not receive for want of memory, or because it is not quite up.
     pub(crate) rx_drops: Counter,
 }
 
@@ -134,6 +138,11 @@ impl Lane {
 
     pub(crate) fn stats(&self) -> &LaneStats {
         &self.stats
+    }
+
+    /// The instance that polls the lane.
+    pub(crate) fn napi(&self) -> NapiRef<'_> {
+        self.napi.handle()
     }
 
     /// Lets `dev`, the receiving port, poll the lane as its NAPI instance `index`, if it does not
@@ -328,18 +337,19 @@ impl Poll for Receiver {
             bytes += len;
             // The wire has it: the sender gets its bytes back.
             skb.orphan();
-            let received = skb.forward(sender, receiver, *rx_queue).and_then(|skb| {
-                if netif_rx {
-                    return ctx.netif_rx(skb);
-                }
-                ctx.receive(skb, !ring.is_empty());
-                Ok(())
-            });
-            // The core counts what was dropped, too.
-            match received {
-                Ok(()) => {
+            match skb.forward(sender, receiver, *rx_queue) {
+                Ok(skb) => {
+                    if !netif_rx {
+                        ctx.receive(skb, !ring.is_empty());
+                    } else if ctx.netif_rx(skb).is_err() {
+                        stats.rx_backlog.add(1);
+                        continue;
+                    }
                     stats.rx_packets.add(1);
                     stats.rx_bytes.add(len.into());
+                }
+                Err(DropReason::PKT_TOO_BIG | DropReason::PKT_TOO_SMALL) => {
+                    stats.rx_length_errors.add(1);
                 }
                 Err(_) => stats.rx_drops.add(1),
             }

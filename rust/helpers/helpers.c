@@ -16,6 +16,7 @@
 #endif
 
 #include "bottom_half.c"
+#include "if_vlan.c"
 #include "netdevice.c"
 #include "refcount.c"
 #include "skbuff.c"

@@ -86,9 +86,9 @@ __knet_helper void knet_helper_netif_tx_unlock_bh(struct netdev_queue *txq)
 	__netif_tx_unlock_bh(txq);
 }
 
-__knet_helper void knet_helper_dev_core_stats_rx_dropped_inc(struct net_device *dev)
+__knet_helper void knet_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev)
 {
-	dev_core_stats_rx_dropped_inc(dev);
+	dev_core_stats_tx_dropped_inc(dev);
 }
 
 /* The first half of netif_txq_try_stop(): stop, and a barrier before the recheck. */

@@ -345,7 +345,7 @@ mod tests {
         let (whole, short) = crate::bh::disabled(|| (forward(skb), forward(short)));
         drop(guard);
         assert!(whole == Ok((ETHERTYPE, 50)));
-        assert!(short == Err(EMSGSIZE));
+        assert!(short == Err(DropReason::PKT_TOO_SMALL));
         Ok(())
     }
 

@@ -407,6 +407,15 @@ impl<S: FrontMovable> SkBuff<S> {
     /// C: [`skb_pull_rcsum`](srctree/net/core/skbuff.c)
     #[inline]
     pub fn pull_rcsum(&mut self, len: usize) -> Result {
+        self.prepull_rcsum(len)?;
+        self.pull(len)
+    }
+}
+
+impl<S: State> SkBuff<S> {
+    /// Takes the first `len` bytes off what is known about the checksum, before they are pulled.
+    #[inline(always)]
+    pub(super) fn prepull_rcsum(&mut self, len: usize) -> Result {
         let Some(front) = self.data().get(..len) else {
             return Err(ENODATA);
         };
@@ -421,7 +430,7 @@ impl<S: FrontMovable> SkBuff<S> {
             }
             _ => {}
         }
-        self.pull(len)
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod hash;
 mod queue_mapping;
+mod receive;
 mod reset;
 mod tstamp;
 mod vlan;
@@ -223,12 +224,18 @@ impl<S: State> SkBuff<S> {
     /// time stamps) is cleared, the Ethernet header is taken off, and device, protocol, packet type
     /// and receive queue are set. The claim is left alone: [orphan](Self::orphan) it before.
     ///
+    /// The features of `to` say how it gets the packet. Without `RXCSUM` no checksum is taken on
+    /// trust, and one that is still to be done is filled in, but for packets that are to be cut.
+    /// With `HW_VLAN_CTAG_RX`, or `HW_VLAN_STAG_RX`, a VLAN tag is beside the packet, without it is
+    /// in the data, however it was sent.
+    ///
     /// Context: softirq or BH disabled.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` if the packet cannot be received there: it is too long, too short, or there is no
-    /// memory. It was freed and the core counts it as `rx_dropped` of `to`.
+    /// The packet cannot be received there and was freed for the [`DropReason`] that is returned:
+    /// `PKT_TOO_BIG`, `PKT_TOO_SMALL`, `DEV_READY` because `to` is not up, or `NOMEM`. Nobody has
+    /// counted it yet.
     ///
     /// C: [`__dev_forward_skb`](srctree/net/core/dev.c)
     #[inline]
@@ -237,18 +244,15 @@ impl<S: State> SkBuff<S> {
         from: &NetDevice,
         to: &'dev NetDevice,
         rx_queue: u16,
-    ) -> Result<RxSkBuff<'dev>> {
-        // The header is read where it is: a packet of a tunnel may have nothing linear, and a short
-        // one has no header.
-        if self.may_pull(size_of::<EthHdr>()).is_err() {
-            // SAFETY: The device is valid.
-            unsafe { bindings::dev_core_stats_rx_dropped_inc(to.as_ptr()) };
-            self.drop_with(DropReason::PKT_TOO_SMALL);
-            return Err(EMSGSIZE);
+    ) -> Result<RxSkBuff<'dev>, DropReason> {
+        if let Err(reason) = self.prepare_receive(to) {
+            self.drop_with(reason);
+            return Err(reason);
         }
-        self.set_dev(Some(from));
+        // The header is there, and is about to go.
+        let _ = self.prepull_rcsum(size_of::<EthHdr>());
         let skb = self.into_raw();
-        // SAFETY: The packet and the devices are valid; on failure C has freed the packet.
+        // SAFETY: The packet is ours alone, the devices are valid, and an Ethernet header is there.
         unsafe {
             let raw = skb.as_ptr();
             // `skb_record_rx_queue`: 0 means that none was recorded. What is there is the queue
@@ -258,12 +262,14 @@ impl<S: State> SkBuff<S> {
             } else {
                 0
             };
-            if bindings::__dev_forward_skb(to.as_ptr(), raw) != 0 {
-                return Err(EMSGSIZE);
-            }
+            bindings::skb_scrub_packet(raw, !to.net().is(from.net()));
+            let headers = (*raw).__bindgen_anon_4.__bindgen_anon_1.as_mut();
+            headers.priority = 0;
+            headers.protocol = bindings::eth_type_trans(raw, to.as_ptr());
         }
-        // SAFETY: On success the packet is still ours.
-        Ok(RxSkBuff(unsafe { SkBuff::from_raw(skb) }, PhantomData))
+        // SAFETY: The packet was ours all the time, and has just been received by `to`.
+        let skb = unsafe { SkBuff::from_raw(skb).vlan_out_of_data(to)? };
+        Ok(RxSkBuff(skb, PhantomData))
     }
 }
 

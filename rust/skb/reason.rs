@@ -28,6 +28,8 @@ reasons! {
     NO_SOCKET = skb_drop_reason_SKB_DROP_REASON_NO_SOCKET,
     /// The frame is shorter than its headers say.
     PKT_TOO_SMALL = skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL,
+    /// The frame is longer than the device allows.
+    PKT_TOO_BIG = skb_drop_reason_SKB_DROP_REASON_PKT_TOO_BIG,
     /// A checksum that was left to the device cannot be done.
     SKB_CSUM = skb_drop_reason_SKB_DROP_REASON_SKB_CSUM,
     /// The packet cannot be segmented.
