@@ -50,6 +50,10 @@ struct End {
     port: RcuRef<Device<Port>>,
     /// The interface is up. Changed under RTNL.
     running: AtomicFlag,
+    /// The user lets it have a carrier. Changed under RTNL.
+    plugged: AtomicFlag,
+    /// It takes checksums on trust. Changed under RTNL.
+    rx_csum: AtomicFlag,
     /// The wire away from this end.
     wire: Wire,
 }
@@ -59,8 +63,14 @@ impl End {
         Self {
             port: RcuRef::new(),
             running: AtomicFlag::new(false),
+            plugged: AtomicFlag::new(true),
+            rx_csum: AtomicFlag::new(true),
             wire: Wire::new(),
         }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.running.load(Relaxed) && self.plugged.load(Relaxed)
     }
 }
 
@@ -68,8 +78,8 @@ impl End {
 pub(crate) struct Link {
     a: End,
     b: End,
-    /// Both ends are running. Only then packets go into the rings, and only then they are taken out
-    /// by polling; so who has cleared it and waited for RCU has the rings for himself.
+    /// Both ends are running and plugged in. Only then packets go into the rings, and only then they
+    /// are taken out by polling; so who has cleared it and waited for RCU has the rings for himself.
     up: Atomic<bool>,
 }
 
@@ -135,18 +145,49 @@ impl Link {
     /// The interface at `side` has come up and its lanes can be polled.
     pub(crate) fn start(&self, side: Side) {
         self.end(side).running.store(true, Relaxed);
-        if self.end(side.peer()).running.load(Relaxed) {
-            self.up.store_release(true);
-            self.for_each_port(|port| port.carrier_on());
-        }
+        self.update();
     }
 
     /// The interface at `side` goes down. When this returns nobody transmits or polls.
     pub(crate) fn stop(&self, side: Side) {
         self.end(side).running.store(false, Relaxed);
-        self.up.store_release(false);
-        self.for_each_port(|port| port.carrier_off());
-        synchronize_net();
+        self.update();
+    }
+
+    /// The user plugs the wire in at `side`, or pulls it out. In the latter case nobody transmits
+    /// or polls when this returns.
+    pub(crate) fn set_plugged(&self, side: Side, plugged: bool) {
+        self.end(side).plugged.store(plugged, Relaxed);
+        self.update();
+    }
+
+    /// Lets the wire go up or down after one of its ends has changed.
+    fn update(&self) {
+        let up = self.a.is_ready() && self.b.is_ready();
+        if up == self.is_up() {
+            return;
+        }
+        self.up.store_release(up);
+        if up {
+            self.for_each_port(|port| port.carrier_on());
+        } else {
+            self.for_each_port(|port| port.carrier_off());
+            synchronize_net();
+        }
+    }
+
+    /// Whether the device at `side` takes checksums on trust.
+    pub(crate) fn rx_csum(&self, side: Side) -> bool {
+        self.end(side).rx_csum.load(Relaxed)
+    }
+
+    /// Says whether it does, and returns the device at the other end if that has to know.
+    pub(crate) fn set_rx_csum(&self, side: Side, rx_csum: bool) -> Option<ARef<Device<Port>>> {
+        if rx_csum == self.rx_csum(side) {
+            return None;
+        }
+        self.end(side).rx_csum.store(rx_csum, Relaxed);
+        self.port(side.peer(), &rcu::read_lock()).map(ARef::from)
     }
 
     /// Calls `f` for the devices that are there. RTNL is held.

@@ -12,7 +12,12 @@ use crate::{
         Link,
         Side, //
     },
-    shape, //
+    shape,
+    sum::{
+        payload,
+        RxSum,
+        TxSum, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -30,6 +35,7 @@ use knet::{
             Channels,
             Coalesce,
             Direction,
+            EthMacStats,
             Moderation,
             Rings, //
         },
@@ -47,8 +53,11 @@ use knet::{
         Completion,
         Device,
         LinkStats,
+        NapiRef,
         NetDevice,
         Operations,
+        QueueStatsRx,
+        QueueStatsTx,
         TxQueue,
         Xmit, //
     },
@@ -129,6 +138,12 @@ fn clone(lanes: &[Arc<Lane>]) -> Result<KVec<Arc<Lane>>> {
 }
 
 impl Port {
+    /// The features with which a packet may be sent before its checksums are filled in.
+    const UNCHECKED: u64 = features::HW_CSUM
+        | features::SCTP_CRC
+        | features::GSO_SOFTWARE
+        | features::GSO_ENCAP_ALL;
+
     /// Drops what is in the rings of both directions, and forgets it in the byte queue limits of
     /// the ports that sent it. The link is down.
     fn purge(&self, dev: &Device<Self>) {
@@ -176,17 +191,73 @@ impl Operations for Port {
     }
 
     fn get_stats64(dev: &Device<Self>, out: &mut LinkStats<'_>) {
-        for lane in &dev.data().tx {
-            let stats = lane.stats();
-            out.tx_packets(stats.tx_packets.get());
-            out.tx_bytes(stats.tx_bytes.get());
-            out.tx_dropped(stats.tx_drops.get() + stats.tx_purged.get());
+        let (tx, rx) = (TxSum::of(&dev.data().tx), RxSum::of(&dev.data().rx));
+        out.tx_packets(tx.packets);
+        out.tx_bytes(tx.bytes);
+        out.tx_dropped(tx.drops);
+        out.rx_packets(rx.packets);
+        out.rx_bytes(rx.bytes);
+        out.rx_dropped(rx.drops);
+        out.rx_errors(rx.length_errors);
+        out.rx_length_errors(rx.length_errors);
+    }
+
+    fn queue_stats_rx(dev: &Device<Self>, queue: usize, out: &mut QueueStatsRx<'_>) {
+        // A lane that has no receive queue of its own shares one.
+        let lanes = dev.data().rx.iter().skip(queue);
+        RxSum::of(lanes.step_by(dev.real_num_rx_queues().max(1))).report(out);
+    }
+
+    fn queue_stats_tx(dev: &Device<Self>, queue: usize, out: &mut QueueStatsTx<'_>) {
+        TxSum::of(dev.data().tx.get(queue)).report(out);
+    }
+
+    fn base_stats(dev: &Device<Self>, rx: &mut QueueStatsRx<'_>, tx: &mut QueueStatsTx<'_>) {
+        RxSum::default().report(rx);
+        TxSum::of(dev.data().tx.iter().skip(dev.real_num_tx_queues())).report(tx);
+    }
+
+    fn rx_napi(dev: &Device<Self>, queue: usize) -> Option<NapiRef<'_>> {
+        Some(dev.data().rx.get(queue)?.napi())
+    }
+
+    fn fix_features(dev: &Device<Self>, features: u64) -> u64 {
+        let port = dev.data();
+        if port.link.rx_csum(port.side.peer()) {
+            features
+        } else {
+            // The peer wants to check checksums, so they have to be there when a packet leaves.
+            features & !Self::UNCHECKED
         }
-        for lane in &dev.data().rx {
-            let stats = lane.stats();
-            out.rx_packets(stats.rx_packets.get());
-            out.rx_bytes(stats.rx_bytes.get());
-            // The core counts what could not be received.
+    }
+
+    fn set_features(dev: &Device<Self>, features: u64, rtnl: &Rtnl) -> Result {
+        let port = dev.data();
+        if let Some(peer) = port
+            .link
+            .set_rx_csum(port.side, features & features::RXCSUM != 0)
+        {
+            peer.update_features(rtnl);
+        }
+        Ok(())
+    }
+
+    fn change_carrier(dev: &Device<Self>, carrier: bool) -> Result {
+        let port = dev.data();
+        port.link.set_plugged(port.side, carrier);
+        if !carrier {
+            port.purge(dev);
+        }
+        Ok(())
+    }
+
+    // Nothing to do: a wire has two ends, and the stack looks at the address.
+    fn set_rx_mode(_dev: &Device<Self>) {}
+
+    fn phys_port_name(dev: &Device<Self>) -> &'static CStr {
+        match dev.data().side {
+            Side::A => c"p0",
+            Side::B => c"p1",
         }
     }
 
@@ -213,7 +284,13 @@ impl ethtool::Operations for Port {
         c"timeouts",
     ];
 
-    const RX_STATS: &'static [&'static CStr] = &[c"packets", c"bytes", c"drops"];
+    const RX_STATS: &'static [&'static CStr] = &[
+        c"packets",
+        c"bytes",
+        c"length_errors",
+        c"backlog_drops",
+        c"drops",
+    ];
 
     fn stats(dev: &Device<Self>, direction: Direction, queue: usize, out: &mut [u64]) {
         let lanes = match direction {
@@ -234,7 +311,13 @@ impl ethtool::Operations for Port {
             &stats.tx_doorbells,
             &stats.tx_timeouts,
         ];
-        let rx = [&stats.rx_packets, &stats.rx_bytes, &stats.rx_drops];
+        let rx = [
+            &stats.rx_packets,
+            &stats.rx_bytes,
+            &stats.rx_length_errors,
+            &stats.rx_backlog,
+            &stats.rx_drops,
+        ];
         let counters = match direction {
             Direction::Tx => &tx[..],
             Direction::Rx => &rx[..],
@@ -242,6 +325,16 @@ impl ethtool::Operations for Port {
         for (to, from) in out.iter_mut().zip(counters) {
             *to = from.get();
         }
+    }
+
+    fn eth_mac_stats(dev: &Device<Self>, out: &mut EthMacStats<'_>) {
+        let (tx, rx) = (TxSum::of(&dev.data().tx), RxSum::of(&dev.data().rx));
+        out.frames_transmitted_ok(tx.packets);
+        out.octets_transmitted_ok(payload(tx.packets, tx.bytes));
+        out.frames_received_ok(rx.packets);
+        out.octets_received_ok(payload(rx.packets, rx.bytes));
+        out.frames_lost_due_to_int_mac_rcv_error(rx.drops);
+        out.frame_too_long_errors(rx.length_errors);
     }
 
     fn speed(dev: &Device<Self>) -> u32 {
@@ -341,7 +434,9 @@ impl Kind for Port {
         | features::HW_CSUM
         | features::RXCSUM
         | features::SCTP_CRC
-        | features::GSO_SOFTWARE;
+        | features::GSO_SOFTWARE
+        | features::GSO_ENCAP_ALL
+        | features::VLAN;
     const PEER_ATTR: u16 = IFLA_WREN_PEER;
     const POLICY: &'static [Policy] = &{
         let mut policy = [Policy::NONE; IFLA_WREN_SPEED as usize + 1];
@@ -382,7 +477,7 @@ impl Kind for Port {
         let link = Arc::new(Link::new(), GFP_KERNEL_ACCOUNT)?;
         for (side, end) in [(Side::A, &dev), (Side::B, &peer)] {
             if let Some(speed) = end.attrs.u32(IFLA_WREN_SPEED) {
-                link.pace(side).set_speed(speed);
+                link.wire(side).set_speed(speed);
             }
         }
         let (a_to_b, a_senders) = lanes(&link, Side::A, &dev, &peer)?;

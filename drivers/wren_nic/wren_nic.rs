@@ -14,6 +14,7 @@
 //! * [`shape`]: the sizes of the rings, the number of channels, and how they change.
 //! * [`wire`]: one direction of the wire, and what was set for it.
 //! * [`pace`]: its speed.
+//! * [`sum`]: what lanes have counted, added up.
 
 mod gate;
 mod lane;
@@ -21,6 +22,7 @@ mod link;
 mod pace;
 mod port;
 mod shape;
+mod sum;
 mod wire;
 
 use kernel::prelude::*;
