@@ -13,7 +13,7 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
 IFLA_LINKINFO, IFLA_STATS64, IFLA_NET_NS_FD = 18, 23, 28
-IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_LINK_NETNSID = 31, 32, 37
+IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_CARRIER, IFLA_LINK_NETNSID = 31, 32, 33, 37
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 IFLA_WREN_PEER, IFLA_WREN_RING_SIZE, IFLA_WREN_SPEED = 1, 2, 3
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
@@ -29,6 +29,9 @@ STATS64 = (
     "tx_errors",
     "rx_dropped",
     "tx_dropped",
+    "multicast",
+    "collisions",
+    "rx_length_errors",
 )
 
 
@@ -66,11 +69,11 @@ class Refused(OSError):
         super().__init__(error, self.message or os.strerror(error))
 
 
-def _request(kind, flags, payload):
+def request(kind, flags, payload, protocol=0):
     """The payloads of the answer; raises Refused with what the kernel says."""
     head = struct.pack("=IHHII", 16 + len(payload), kind, flags | NLM_F_REQUEST, 1, 0)
     answers = []
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as netlink:
         netlink.settimeout(30)
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
             netlink.setsockopt(SOL_NETLINK, option, 1)
@@ -121,24 +124,28 @@ def add(name, peer=None, queues=None, raw_peer=None, data=None, first=None):
     if queues is not None:
         payload += attr(IFLA_NUM_TX_QUEUES, queues) + attr(IFLA_NUM_RX_QUEUES, queues)
     payload += attr(IFLA_LINKINFO, linkinfo(data or None))
-    _request(RTM_NEWLINK, NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE, payload)
+    request(RTM_NEWLINK, NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE, payload)
 
 
 def delete(name):
     """Delete a link."""
-    _request(RTM_DELLINK, NLM_F_ACK, _ifinfo() + attr(IFLA_IFNAME, name))
+    request(RTM_DELLINK, NLM_F_ACK, _ifinfo() + attr(IFLA_IFNAME, name))
 
 
 def change(name, up=None, data=None, **values):
-    """Change a link: up, mtu=N, address=bytes, netns=file number; data: attributes of the kind."""
+    """
+    Change a link: up, mtu=N, address=bytes, netns=file number, carrier=0 or 1; data: attributes of
+    the kind.
+    """
     flags = 0 if up is None else IFF_UP
     payload = _ifinfo(IFF_UP if up else 0, flags) + attr(IFLA_IFNAME, name)
-    numbers = {"mtu": IFLA_MTU, "address": IFLA_ADDRESS, "netns": IFLA_NET_NS_FD}
+    numbers = {"mtu": IFLA_MTU, "address": IFLA_ADDRESS, "netns": IFLA_NET_NS_FD, "carrier": IFLA_CARRIER}
     for key, value in values.items():
-        payload += attr(numbers[key], value)
+        # Of those only the carrier is a byte.
+        payload += attr(numbers[key], bytes([value]) if key == "carrier" else value)
     if data is not None:
         payload += attr(IFLA_LINKINFO, linkinfo(data))
-    _request(RTM_NEWLINK, NLM_F_ACK, payload)
+    request(RTM_NEWLINK, NLM_F_ACK, payload)
 
 
 def _link(body):
@@ -167,7 +174,7 @@ def _link(body):
 def get(name):
     """What the kernel tells of a link, None if it is not there."""
     try:
-        (body,) = _request(RTM_GETLINK, NLM_F_ACK, _ifinfo() + attr(IFLA_IFNAME, name))
+        (body,) = request(RTM_GETLINK, NLM_F_ACK, _ifinfo() + attr(IFLA_IFNAME, name))
     except OSError:
         return None
     return _link(body)
@@ -175,5 +182,5 @@ def get(name):
 
 def names():
     """The names of all links but lo."""
-    links = (_link(body) for body in _request(RTM_GETLINK, NLM_F_DUMP, _ifinfo()))
+    links = (_link(body) for body in request(RTM_GETLINK, NLM_F_DUMP, _ifinfo()))
     return sorted(link["name"] for link in links if link["name"] != "lo")
