@@ -2,6 +2,7 @@
 
 //! KUnit tests of the transmit contract, with a real device in a real stack.
 
+mod forward;
 mod napi;
 mod queues;
 mod receive;

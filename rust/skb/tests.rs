@@ -23,7 +23,7 @@ mod header;
     CONFIG_FAIL_PAGE_ALLOC,
     CONFIG_FAULT_INJECTION_DEBUG_FS
 ))]
-mod injection;
+pub(crate) mod injection;
 mod meta;
 pub(crate) mod packets;
 mod paged;

@@ -98,7 +98,7 @@ pub(super) fn all_buffers_move() -> Result<(Knob<c_ulong>, Knob<i32>, Knob<c_ulo
 }
 
 /// The allocation that is to fail.
-pub(super) struct Fault {
+pub(crate) struct Fault {
     nth: u32,
     happened: bool,
 }
@@ -118,7 +118,7 @@ impl Fault {
     }
 
     /// Calls `step` with that allocation failing.
-    pub(super) fn inject<R>(&mut self, step: impl FnOnce() -> R) -> R {
+    pub(crate) fn inject<R>(&mut self, step: impl FnOnce() -> R) -> R {
         let task = Task::current_raw();
         // SAFETY: A thread may write its own field at any time.
         unsafe { (&raw mut (*task).fail_nth).write_volatile(self.nth) };
@@ -136,7 +136,7 @@ impl Fault {
 ///
 /// A case returns whether its step has succeeded; an error is one of the case itself. Returns how
 /// many of the allocations made the step fail, which are at least one: else nothing was tested.
-pub(super) fn each_failure(mut case: impl FnMut(&mut Fault) -> Result<bool>) -> Result<u32> {
+pub(crate) fn each_failure(mut case: impl FnMut(&mut Fault) -> Result<bool>) -> Result<u32> {
     // The allocator itself allocates now and then, and so do those who watch it. That moves the
     // others, and one of them may be missed; but not each time.
     const SWEEPS: u32 = 4;
