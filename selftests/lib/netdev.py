@@ -6,6 +6,7 @@ What two interfaces of the kernel tell of a device beyond rtnetlink: the generic
 
 import ctypes
 import fcntl
+import functools
 import socket
 import struct
 
@@ -56,11 +57,10 @@ def _dump(command, names, ifindex, extra=b""):
     index = next(kind for kind, name in names.items() if name == "ifindex")
     payload = struct.pack("=BBH", command, 1, 0) + rtnl.attr(index, ifindex) + extra
     answers = rtnl.request(number, rtnl.NLM_F_DUMP, payload, NETLINK_GENERIC)
-    found = []
-    for body in answers:
-        values = rtnl.attrs(body[4:])
-        found.append({name: _number(values[kind]) for kind, name in names.items() if kind in values})
-    return found
+    return [
+        {names[kind]: _number(value) for kind, value in rtnl.attrs(body[4:]).items() if kind in names}
+        for body in answers
+    ]
 
 
 def queues(ifindex):
@@ -93,6 +93,7 @@ def _ethtool(name, command):
     return buffer.raw
 
 
+@functools.cache
 def _feature_names(name):
     info = _ethtool(name, struct.pack("=IIQI", ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_FEATURES, 0))
     (count,) = struct.unpack_from("=I", info, 16)

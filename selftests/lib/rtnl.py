@@ -139,7 +139,8 @@ def change(name, up=None, data=None, **values):
     """
     flags = 0 if up is None else IFF_UP
     payload = _ifinfo(IFF_UP if up else 0, flags) + attr(IFLA_IFNAME, name)
-    numbers = {"mtu": IFLA_MTU, "address": IFLA_ADDRESS, "netns": IFLA_NET_NS_FD, "carrier": IFLA_CARRIER}
+    numbers = {"mtu": IFLA_MTU, "address": IFLA_ADDRESS, "netns": IFLA_NET_NS_FD}
+    numbers["carrier"] = IFLA_CARRIER
     for key, value in values.items():
         # Of those only the carrier is a byte.
         payload += attr(numbers[key], bytes([value]) if key == "carrier" else value)
