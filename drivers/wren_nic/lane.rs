@@ -63,7 +63,7 @@ pub(crate) type Ring = (Producer<SkBuff<Cloned>>, Consumer<SkBuff<Cloned>>);
 /// function, or who has stopped both.
 #[derive(Default)]
 pub(crate) struct LaneStats {
-    /// Packets and bytes that were put into the ring.
+    /// Packets and bytes that the wire has taken, whatever became of them at the other end.
     pub(crate) tx_packets: Counter,
     pub(crate) tx_bytes: Counter,
     /// Packets that came while the link was down.
@@ -243,8 +243,6 @@ pub(crate) fn transmit(
     let len = skb.len() as u32;
     queue.state.sent(len);
     slot.put(skb);
-    stats.tx_packets.add(1);
-    stats.tx_bytes.add(len.into());
     if !ring.has_free(STOP)
         && queue
             .state
@@ -323,6 +321,7 @@ impl Poll for Receiver {
 
         let netif_rx = wire.is_netif_rx();
         let (mut packets, mut bytes, mut wait) = (0, 0, None);
+        let (mut lost, mut lost_bytes) = (0, 0);
         while let Some(mut skb) = ctx.take(|| {
             if let Some(rules) = &rules {
                 if let Err(reason) = gate.admit(rules, wire.pace(), ring, ktime_get_ns) {
@@ -337,23 +336,29 @@ impl Poll for Receiver {
             bytes += len;
             // The wire has it: the sender gets its bytes back.
             skb.orphan();
-            match skb.forward(sender, receiver, *rx_queue) {
+            let reason = match skb.forward(sender, receiver, *rx_queue) {
+                Ok(skb) if netif_rx => match ctx.netif_rx(skb) {
+                    Ok(()) => continue,
+                    Err(_) => &stats.rx_backlog,
+                },
                 Ok(skb) => {
-                    if !netif_rx {
-                        ctx.receive(skb, !ring.is_empty());
-                    } else if ctx.netif_rx(skb).is_err() {
-                        stats.rx_backlog.add(1);
-                        continue;
-                    }
-                    stats.rx_packets.add(1);
-                    stats.rx_bytes.add(len.into());
+                    ctx.receive(skb, !ring.is_empty());
+                    continue;
                 }
                 Err(DropReason::PKT_TOO_BIG | DropReason::PKT_TOO_SMALL) => {
-                    stats.rx_length_errors.add(1);
+                    &stats.rx_length_errors
                 }
-                Err(_) => stats.rx_drops.add(1),
-            }
+                Err(_) => &stats.rx_drops,
+            };
+            reason.add(1);
+            lost += 1;
+            lost_bytes += len;
         }
+        // What one end has sent is what the other one has received or dropped.
+        stats.tx_packets.add(packets.into());
+        stats.tx_bytes.add(bytes.into());
+        stats.rx_packets.add((packets - lost).into());
+        stats.rx_bytes.add((bytes - lost_bytes).into());
 
         if let Some(mut queue) = Completion::new(sender, *index) {
             if queue.completed_wake(packets, bytes, || ring.free(), start(ring.size())) {

@@ -74,7 +74,9 @@ def c19_claim_ends_where_the_wire_ends():
         "the first wire has delivered them",
     )
     ksft_true(
-        eventually(lambda: pair.ns_b.counters("wren-c")["tx_queue_0_packets"] > 0),
+        eventually(
+            lambda: pair.ns_b.sysfs("wren-c", "queues/tx-0/byte_queue_limits/inflight") > 0
+        ),
         "the second wire has got one",
     )
     ksft_eq(pair.ns_b.counters("wren-c")["tx_queue_0_purged"], 0)
