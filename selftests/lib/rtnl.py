@@ -10,6 +10,7 @@ import struct
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE, NLM_F_DUMP = 1, 4, 0x200, 0x400, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
+RTMGRP_LINK = 1
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
 IFLA_LINKINFO, IFLA_STATS64, IFLA_NET_NS_FD = 18, 23, 28
@@ -160,7 +161,7 @@ def _link(body):
         "name": found[IFLA_IFNAME].rstrip(b"\0").decode(),
         "kind": info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode(),
         "data": attrs(info.get(IFLA_INFO_DATA, b"")),
-        "qdisc": found[IFLA_QDISC].rstrip(b"\0").decode(),
+        "qdisc": found.get(IFLA_QDISC, b"").rstrip(b"\0").decode(),
         "mtu": struct.unpack("=I", found[IFLA_MTU])[0],
         "address": found.get(IFLA_ADDRESS, b""),
         "tx_queues": struct.unpack("=I", found[IFLA_NUM_TX_QUEUES])[0],
@@ -185,3 +186,28 @@ def names():
     """The names of all links but lo."""
     links = (_link(body) for body in request(RTM_GETLINK, NLM_F_DUMP, _ifinfo()))
     return sorted(link["name"] for link in links if link["name"] != "lo")
+
+
+class Monitor:
+    """Hears of the links of the namespace that it was made in."""
+
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        self.sock.bind((0, RTMGRP_LINK))
+        self.sock.settimeout(30)
+
+    def deleted(self, name):
+        """Waits until the link is deleted; the last that the kernel told of it."""
+        while True:
+            data, at = self.sock.recv(1 << 16), 0
+            while at + 16 <= len(data):
+                length, kind = struct.unpack_from("=IH", data, at)
+                if kind == RTM_DELLINK:
+                    link = _link(data[at + 16 : at + length])
+                    if link["name"] == name:
+                        return link
+                at += (length + 3) & ~3
+
+    def close(self):
+        """It listens no more."""
+        self.sock.close()

@@ -102,7 +102,9 @@ class Namespace:
             _libc.umount2(self._sysfs.encode(), MNT_DETACH)
             os.rmdir(self._sysfs)
             self._sysfs = None
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
     @contextlib.contextmanager
     def entered(self):
@@ -199,6 +201,14 @@ class Pair:
         self.ns_a, self.ns_b = Namespace(), Namespace()
         defer(self.ns_a.close)
         defer(self.ns_b.close)
+        self.make(queues)
+        self.ns_a.run(f"ip addr add {self.ADDR_A}/24 dev {self.A}")
+        self.ns_b.run(f"ip addr add {self.ADDR_B}/24 dev {self.B}")
+        self.ns_b.change(self.B, up=True)
+        self.up()
+
+    def make(self, queues):
+        """The two devices, each in its namespace."""
         peer = {
             rtnl.IFLA_IFNAME: self.B,
             rtnl.IFLA_NET_NS_FD: self.ns_b.fd,
@@ -206,10 +216,6 @@ class Pair:
             rtnl.IFLA_NUM_RX_QUEUES: rx_queues or queues,
         }
         self.ns_a.add(self.A, peer, queues=queues)
-        self.ns_a.run(f"ip addr add {self.ADDR_A}/24 dev {self.A}")
-        self.ns_b.run(f"ip addr add {self.ADDR_B}/24 dev {self.B}")
-        self.ns_b.change(self.B, up=True)
-        self.up()
 
     def up(self):
         """End a is up (again), and what udp() needs to know about b."""
