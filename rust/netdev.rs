@@ -35,7 +35,8 @@ mod tests;
 pub use self::{
     device::{
         Device,
-        NetDevice, //
+        NetDevice,
+        GSO_LEGACY_MAX_SIZE, //
     },
     napi::{
         Napi,

@@ -8,7 +8,10 @@ use kernel::sync::atomic::{
 };
 use knet::{
     atomic::AtomicInline,
-    netdev::ethtool::SPEED_UNKNOWN,
+    netdev::{
+        ethtool::SPEED_UNKNOWN,
+        GSO_LEGACY_MAX_SIZE, //
+    },
     skb::Skb,
     time::ktime_get_ns, //
 };
@@ -32,6 +35,22 @@ pub(crate) fn wire_bytes(skb: &Skb) -> u64 {
         bytes += frames * TAG;
     }
     bytes.max(frames * SHORTEST) + frames * OVERHEAD
+}
+
+/// Two segments on Ethernet and their headers: TCP makes no shorter packets.
+const MIN_GSO_SIZE: u32 = 4096;
+
+/// The longest packet that a wire of `speed` Mb/s should be left to segment: it has the wire for
+/// itself for a millisecond, as TCP sizes its packets. With 64 KB at 100 Mb/s whoever comes behind
+/// two of them, which is what BQL keeps in the ring, would wait for 10 ms.
+pub(crate) fn gso_max_size(speed: u32) -> u32 {
+    match speed {
+        SPEED_UNKNOWN | 0 => GSO_LEGACY_MAX_SIZE,
+        // 1 Mb/s is 125 bytes in a millisecond.
+        speed => speed
+            .saturating_mul(125)
+            .clamp(MIN_GSO_SIZE, GSO_LEGACY_MAX_SIZE),
+    }
 }
 
 /// When a packet has crossed the wire.

@@ -12,6 +12,7 @@ use crate::{
         Link,
         Side, //
     },
+    pace::gso_max_size,
     shape,
     sum::{
         payload,
@@ -348,7 +349,13 @@ impl ethtool::Operations for Port {
             return Err(EINVAL);
         }
         let port = dev.data();
-        port.link.wire(port.side).set_speed(speed);
+        let wire = port.link.wire(port.side);
+        let (old, new) = (gso_max_size(wire.pace().speed()), gso_max_size(speed));
+        // What a user has chosen stays, unless it is too much.
+        if dev.gso_max_size() == old || dev.gso_max_size() > new {
+            dev.set_gso_max_size(new)?;
+        }
+        wire.set_speed(speed);
         port.tx.iter().for_each(|lane| lane.kick());
         Ok(())
     }

@@ -31,6 +31,7 @@
 #include <net/netmem.h>
 #include <net/rtnetlink.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include <linux/wren.h>
 
 /* Values that bindgen cannot compute from their macros. */
@@ -44,6 +45,7 @@ static const unsigned int KSYM_SYMBOL_LEN_VALUE = KSYM_SYMBOL_LEN;
 static const size_t KMALLOC_MAX_SIZE_VALUE = KMALLOC_MAX_SIZE;
 static const unsigned int MIN_NAPI_ID_VALUE = MIN_NAPI_ID;
 static const unsigned int L1_CACHE_BYTES_VALUE = L1_CACHE_BYTES;
+static const unsigned int MAX_TCP_HEADER_VALUE = MAX_TCP_HEADER;
 static const unsigned int MAX_PAGE_ORDER_VALUE = MAX_PAGE_ORDER;
 static const unsigned int SIOCINQ_VALUE = SIOCINQ;
 static const unsigned int SIOCOUTQ_VALUE = SIOCOUTQ;

@@ -17,9 +17,14 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    prelude::*,
     sync::aref::AlwaysRefCounted,
     types::Opaque, //
 };
+
+/// The longest packet for segmentation that a device is given unless somebody asks for more:
+/// `GSO_LEGACY_MAX_SIZE`.
+pub const GSO_LEGACY_MAX_SIZE: u32 = bindings::GSO_LEGACY_MAX_SIZE;
 
 /// A network device of any driver.
 ///
@@ -79,6 +84,41 @@ impl NetDevice {
         // SAFETY: The device is valid by the type invariant; MTU may change at any time, so it is
         // read once, as READ_ONCE does.
         unsafe { (&raw const (*self.as_ptr()).mtu).read_volatile() as usize }
+    }
+
+    /// The longest packet that is left to the device to segment, in bytes: `dev->gso_max_size`. A
+    /// user may have chosen it.
+    #[inline]
+    pub fn gso_max_size(&self) -> u32 {
+        // SAFETY: The device is valid by the type invariant; read once, as READ_ONCE does.
+        unsafe { (&raw const (*self.as_ptr()).gso_max_size).read_volatile() }
+    }
+
+    /// Sets [`gso_max_size`](Self::gso_max_size), which what begins to send from now on keeps to.
+    ///
+    /// Context: RTNL held.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there would be no room for a segment behind the headers, or if it is more than
+    /// the device can do (`dev->tso_max_size`).
+    ///
+    /// C: [`netif_set_gso_max_size`](srctree/net/core/dev.h)
+    pub fn set_gso_max_size(&self, size: u32) -> Result {
+        let dev = self.as_ptr();
+        // SAFETY: The device is valid by the type invariant.
+        if size <= bindings::MAX_TCP_HEADER_VALUE || size > unsafe { (*dev).tso_max_size } {
+            return Err(EINVAL);
+        }
+        // SAFETY: As above; written at once, as WRITE_ONCE does, for who reads without RTNL. The
+        // sizes are such that the headers can be taken off, as the stack does.
+        unsafe {
+            (&raw mut (*dev).gso_max_size).write_volatile(size);
+            if size <= GSO_LEGACY_MAX_SIZE {
+                (&raw mut (*dev).gso_ipv4_max_size).write_volatile(size);
+            }
+        }
+        Ok(())
     }
 
     /// Whether frames start with an Ethernet header: `dev->type == ARPHRD_ETHER`.

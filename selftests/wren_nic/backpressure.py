@@ -175,11 +175,32 @@ def bql_holds_the_ring_near_its_limit():
     ksft_true(eventually(lambda: flow.received == flow.sent), "all of it arrives")
 
 
+def speed_limits_segmentation_by_the_device():
+    """A packet that is left to a slow device to segment is short, or others would wait for it; a
+    smaller limit of a user is left alone."""
+    pair = Pair()
+
+    def limit(*command):
+        if command:
+            pair.ns_a.run(f"ip link set {Pair.A} gso_max_size {command[0]}")
+        (link,) = pair.ns_a.json(f"ip -j -d link show {Pair.A}")
+        return link["gso_max_size"]
+
+    def limit_at(mbps):
+        pair.speed(mbps)
+        return limit()
+
+    ksft_eq(limit(), 65536)
+    ksft_eq([limit_at(mbps) for mbps in (100, 10, 1000, None)], [12500, 4096, 65536, 65536])
+    ksft_eq(limit(8000), 8000)
+    ksft_eq([limit_at(mbps) for mbps in (100, 10, None)], [8000, 4096, 65536])
+
+
 def loaded_ping(pair, flows, enough):
     """The median ping in milliseconds while so many flows fill a wire of 10 Mb/s, once so many
     bytes wait for it."""
-    running = [Flow(pair, 5001 + n) for n in range(flows)]
     pair.speed(10)
+    running = [Flow(pair, 5001 + n) for n in range(flows)]
     for flow in running:
         flow.start()
     ksft_true(eventually(lambda: waiting(pair)[0] >= enough), f"{waiting(pair)} wait for the wire")
@@ -192,7 +213,7 @@ def loaded_ping(pair, flows, enough):
 
 def ping_passes_the_bulk():
     """The queue is in the qdisc, where fq_codel lets a ping pass it; that of veth is behind it,
-    where a ping waits for all that came before. (scripts/backpressure has the exact figures.)"""
+    where a ping waits for all that came before. (scripts/latency has exact figures.)"""
     other = veth()
     pair = Pair()
     pair.ns_a.run(f"tc qdisc replace dev {Pair.A} root fq_codel")
@@ -212,6 +233,7 @@ def main():
             veth_holds_no_flow,
             tcp_does_not_repeat_what_is_in_the_ring,
             bql_holds_the_ring_near_its_limit,
+            speed_limits_segmentation_by_the_device,
             ping_passes_the_bulk,
         ]
     )
