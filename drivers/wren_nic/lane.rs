@@ -345,9 +345,7 @@ impl Poll for Receiver {
                     ctx.receive(skb, !ring.is_empty());
                     continue;
                 }
-                Err(DropReason::PKT_TOO_BIG | DropReason::PKT_TOO_SMALL) => {
-                    &stats.rx_length_errors
-                }
+                Err(DropReason::PKT_TOO_BIG | DropReason::PKT_TOO_SMALL) => &stats.rx_length_errors,
                 Err(_) => &stats.rx_drops,
             };
             reason.add(1);

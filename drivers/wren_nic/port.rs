@@ -140,10 +140,8 @@ fn clone(lanes: &[Arc<Lane>]) -> Result<KVec<Arc<Lane>>> {
 
 impl Port {
     /// The features with which a packet may be sent before its checksums are filled in.
-    const UNCHECKED: u64 = features::HW_CSUM
-        | features::SCTP_CRC
-        | features::GSO_SOFTWARE
-        | features::GSO_ENCAP_ALL;
+    const UNCHECKED: u64 =
+        features::HW_CSUM | features::SCTP_CRC | features::GSO_SOFTWARE | features::GSO_ENCAP_ALL;
 
     /// Drops what is in the rings of both directions, and forgets it in the byte queue limits of
     /// the ports that sent it. The link is down.

@@ -195,20 +195,6 @@ impl NetDevice {
         unsafe { (&raw const (*self.as_ptr()).features).read_volatile() }
     }
 
-    /// Number of transmit queues that are in use.
-    #[inline]
-    pub fn real_num_tx_queues(&self) -> usize {
-        // SAFETY: The device is valid by the type invariant; the number may change at any time.
-        unsafe { (&raw const (*self.as_ptr()).real_num_tx_queues).read_volatile() as usize }
-    }
-
-    /// Number of receive queues that are in use.
-    #[inline]
-    pub fn real_num_rx_queues(&self) -> usize {
-        // SAFETY: The device is valid by the type invariant; the number may change at any time.
-        unsafe { (&raw const (*self.as_ptr()).real_num_rx_queues).read_volatile() as usize }
-    }
-
     /// Number of transmit queues that the device was made with.
     #[inline]
     pub fn num_tx_queues(&self) -> usize {

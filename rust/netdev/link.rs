@@ -22,7 +22,8 @@ pub use self::{
 };
 
 use super::{
-    ethtool, features,
+    ethtool,
+    features,
     ops::Adapter as DeviceAdapter,
     Device,
     NetDevice,

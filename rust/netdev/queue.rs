@@ -37,6 +37,23 @@ unsafe fn stopped(txq: *const bindings::netdev_queue) -> bool {
     state & (1 << bindings::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF) != 0
 }
 
+/// Lets the stack use a queue again if it was stopped, and returns whether it was.
+///
+/// # Safety
+///
+/// The queue is valid.
+#[inline(always)]
+unsafe fn wake_if_stopped(txq: *mut bindings::netdev_queue) -> bool {
+    // SAFETY: By the requirements of this function.
+    unsafe {
+        let stopped = stopped(txq);
+        if stopped {
+            bindings::netif_tx_wake_queue(txq);
+        }
+        stopped
+    }
+}
+
 /// A transmit queue while its lock is held, and what the driver keeps for it.
 ///
 /// It exists only for the time of a transmit function, or of
@@ -118,7 +135,7 @@ impl TxState<'_> {
     /// C: [`netif_tx_wake_queue`](srctree/include/linux/netdevice.h)
     pub fn wake(&mut self) -> bool {
         // SAFETY: The queue is valid by the type invariant.
-        unsafe { bindings::netif_tx_wake_queue_if_stopped(self.txq) }
+        unsafe { wake_if_stopped(self.txq) }
     }
 
     /// Whether the device has to be told now: no further packet of the batch follows, or the queue
@@ -185,12 +202,7 @@ impl<'a> Completion<'a> {
             return false;
         }
         // SAFETY: The queue is valid by the type invariant.
-        if !unsafe { stopped(self.txq) } {
-            return false;
-        }
-        // SAFETY: As above.
-        unsafe { bindings::netif_tx_wake_queue(self.txq) };
-        true
+        unsafe { wake_if_stopped(self.txq) }
     }
 
     /// Says that the queue is in order although nothing was completed: the device takes its time.

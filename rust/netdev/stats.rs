@@ -2,10 +2,7 @@
 
 //! Statistics.
 
-use crate::{
-    atomic::AtomicInline,
-    bindings, //
-};
+use crate::atomic::AtomicInline;
 use kernel::sync::atomic::Atomic;
 
 #[cfg(not(CONFIG_64BIT))]

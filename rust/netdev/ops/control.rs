@@ -76,7 +76,10 @@ impl<T: Operations> Adapter<T> {
             return EINVAL.to_errno();
         }
         // SAFETY: There is room for the name and its end.
-        unsafe { name.cast::<u8>().copy_from_nonoverlapping(own.as_ptr(), own.len()) };
+        unsafe {
+            name.cast::<u8>()
+                .copy_from_nonoverlapping(own.as_ptr(), own.len())
+        };
         0
     }
 }
