@@ -17,6 +17,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    error::to_result,
     prelude::*,
     sync::aref::AlwaysRefCounted,
     types::Opaque, //
@@ -166,6 +167,39 @@ impl NetDevice {
     pub fn needed_tailroom(&self) -> usize {
         // SAFETY: The device is valid by the type invariant.
         usize::from(unsafe { (*self.as_ptr()).needed_tailroom })
+    }
+
+    /// Lets the device receive what is sent to a multicast address. It counts: each call needs one
+    /// of [`mc_del`](Self::mc_del).
+    ///
+    /// Context: any.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the device is no Ethernet device, `ENOMEM`.
+    ///
+    /// C: [`dev_mc_add`](srctree/net/core/dev_addr_lists.c)
+    pub fn mc_add(&self, addr: &[u8; 6]) -> Result {
+        if !self.is_ethernet() {
+            return Err(EINVAL);
+        }
+        // SAFETY: The device is valid by the type invariant; its addresses have 6 bytes.
+        to_result(unsafe { bindings::dev_mc_add(self.as_ptr(), addr.as_ptr()) })
+    }
+
+    /// Undoes one call of [`mc_add`](Self::mc_add).
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the device is no Ethernet device, `ENOENT` if it does not have the address.
+    ///
+    /// C: [`dev_mc_del`](srctree/net/core/dev_addr_lists.c)
+    pub fn mc_del(&self, addr: &[u8; 6]) -> Result {
+        if !self.is_ethernet() {
+            return Err(EINVAL);
+        }
+        // SAFETY: As in `mc_add`.
+        to_result(unsafe { bindings::dev_mc_del(self.as_ptr(), addr.as_ptr()) })
     }
 
     /// The namespace that the device is in: `dev_net`.
