@@ -4,11 +4,20 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
+mod proc;
+
+pub use self::proc::{
+    ProcEntry,
+    ProcNet,
+    ProcRegistration, //
+};
+
 use crate::{
     bindings,
     netdev::NetDevice, //
 };
 use kernel::{
+    prelude::*,
     sync::rcu,
     types::Opaque, //
 };
@@ -51,6 +60,15 @@ impl Namespace {
     pub fn hash_mix(&self) -> u32 {
         // SAFETY: The namespace is valid by the type invariant, and the field never changes.
         unsafe { (*self.as_ptr()).hash_mix }
+    }
+
+    /// Whether the current task may open raw sockets in the namespace, and so see and forge what
+    /// others send: `CAP_NET_RAW`.
+    ///
+    /// C: [`ns_capable`](srctree/kernel/capability.c)
+    pub fn may_net_raw(&self) -> bool {
+        // SAFETY: The namespace is valid, and has an owner for as long.
+        unsafe { bindings::ns_capable((*self.as_ptr()).user_ns, bindings::CAP_NET_RAW as c_int) }
     }
 
     /// Looks a device up by its index.
