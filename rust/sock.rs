@@ -27,6 +27,7 @@
 mod family;
 mod kern;
 pub mod msg;
+mod opt;
 mod table;
 mod vtable;
 
@@ -39,12 +40,18 @@ pub use self::{
         Family,
         Ioctl,
         Protocol,
-        Registration, //
+        Registration,
+        Shutdown, //
     },
     kern::KernelSocket,
     msg::{
         RecvMsg,
-        SendMsg, //
+        SendMsg,
+        TxControl, //
+    },
+    opt::{
+        OptOut,
+        OptVal, //
     },
     table::SockTable,
 };
@@ -163,6 +170,28 @@ impl Sock {
     fn set_bound_dev_if(&self, ifindex: i32) {
         // SAFETY: As in `sndbuf`; written once, as WRITE_ONCE does.
         unsafe { (&raw mut (*self.as_ptr()).__sk_common.skc_bound_dev_if).write_volatile(ifindex) };
+    }
+
+    /// Whether the program may send to everybody: what SO_BROADCAST has set.
+    #[inline]
+    pub fn broadcast(&self) -> bool {
+        // SAFETY: As in `sndbuf`.
+        let flags = unsafe {
+            (&raw const (*self.as_ptr()).__sk_common.__bindgen_anon_5.skc_flags).read_volatile()
+        };
+        flags & (1 << bindings::sock_flags_SOCK_BROADCAST) != 0
+    }
+
+    /// The number of the socket's inode, as `/proc/PID/fd` shows it, or 0: `sock_i_ino`.
+    pub fn inode(&self) -> u64 {
+        // SAFETY: As in `sndbuf`.
+        unsafe { (&raw const (*self.as_ptr()).sk_ino).read_volatile() }
+    }
+
+    /// Packets that were not put into the receive queue: `sk_drops`.
+    pub fn drops(&self) -> u32 {
+        // SAFETY: The socket is valid by the type invariant.
+        unsafe { bindings::sk_drops_read(self.as_ptr()) as u32 }
     }
 
     /// Reports an error: the next call that looks returns it, once, and who sleeps is woken.
@@ -366,6 +395,28 @@ impl SockGuard<'_> {
     /// Binds the socket to a device; 0 unbinds it.
     pub fn bind_to_device(&mut self, ifindex: i32) {
         self.0.set_bound_dev_if(ifindex);
+    }
+
+    /// Ends receiving, sending or both, and wakes who sleeps.
+    ///
+    /// From then on [`LiveSock::recv_datagram`] returns nothing once the queue is empty,
+    /// [`LiveSock::alloc_send_skb`] fails with `EPIPE`, and poll says so.
+    pub fn shutdown(&mut self, how: Shutdown) {
+        let mask = match how {
+            Shutdown::Read => bindings::RCV_SHUTDOWN,
+            Shutdown::Write => bindings::SEND_SHUTDOWN,
+            Shutdown::Both => bindings::SHUTDOWN_MASK,
+        };
+        let sk = self.0.as_ptr();
+        // SAFETY: The socket is valid, and we hold its lock; written once, as WRITE_ONCE does. The
+        // callback was set when the socket was made.
+        unsafe {
+            let shutdown = &raw mut (*sk).sk_shutdown;
+            shutdown.write_volatile(shutdown.read() | mask as u8);
+            if let Some(state_change) = (*sk).sk_state_change {
+                state_change(sk);
+            }
+        }
     }
 }
 

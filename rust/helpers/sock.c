@@ -80,3 +80,24 @@ __knet_helper void knet_helper_synchronize_rcu_tasks(void)
 {
 	synchronize_rcu_tasks();
 }
+
+__knet_helper int knet_helper_copy_from_sockptr(void *dst, sockptr_t src, size_t size)
+{
+	/* From user space it returns how many bytes are left. */
+	return copy_from_sockptr(dst, src, size) ? -EFAULT : 0;
+}
+
+__knet_helper int knet_helper_sk_drops_read(const struct sock *sk)
+{
+	return sk_drops_read(sk);
+}
+
+/* Time stamps and the time of departure, for a packet that is not sent yet. */
+__knet_helper void knet_helper_skb_set_tx_time(struct sk_buff *skb, struct sock *sk,
+					       const struct sockcm_cookie *sockc)
+{
+	if (sockc->transmit_time)
+		skb_set_delivery_type_by_clockid(skb, sockc->transmit_time,
+						 READ_ONCE(sk->sk_clockid));
+	_sock_tx_timestamp(sk, sockc, &skb_shinfo(skb)->tx_flags, &skb_shinfo(skb)->tskey);
+}

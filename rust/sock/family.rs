@@ -4,6 +4,10 @@
 //! `struct net_proto_family`.
 
 use super::{
+    opt::{
+        OptOut,
+        OptVal, //
+    },
     vtable,
     LiveSocket,
     RecvMsg,
@@ -18,7 +22,10 @@ use core::{
     pin::Pin, //
 };
 use kernel::{
-    error::to_result,
+    error::{
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     prelude::*,
     str::CStr,
     sync::atomic::{
@@ -52,8 +59,22 @@ pub enum Ioctl {
     InQ,
 }
 
+/// What `shutdown(2)` ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// `SHUT_RD`
+    Read,
+    /// `SHUT_WR`
+    Write,
+    /// `SHUT_RDWR`
+    Both,
+}
+
 /// A family of datagram sockets. All callbacks run in process context and may sleep; none holds
 /// the socket's lock unless it takes it.
+///
+/// A callback that is left out is not supported: the call fails with `EOPNOTSUPP`.
+#[vtable]
 pub trait Family: Sized + 'static {
     /// What each socket keeps. It is dropped when the socket is freed: after the last reference and
     /// the last charged packet are gone, in softirq.
@@ -68,18 +89,57 @@ pub trait Family: Sized + 'static {
     /// Returns the `static` that belongs to this family.
     fn protocol() -> &'static Protocol<Self>;
 
-    /// A socket is made. Returns its data.
+    /// A socket is made. Returns what makes its data, which is used once.
     ///
     /// # Errors
     ///
     /// `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`, `EPERM`.
-    fn create(context: &Self::Context, args: &Create<'_>) -> Result<Self::Data>;
+    fn create(context: &Self::Context, args: &Create<'_>) -> impl PinInit<Self::Data, Error>;
+
+    /// A socket was made, and can be put where others find it.
+    fn opened(_sk: &LiveSocket<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// The last file of the socket was closed. When this returns nobody finds the socket any more.
     fn release(sk: &LiveSocket<Self>);
 
     /// `bind(2)`: `addr` is what the program has passed.
     fn bind(sk: &LiveSocket<Self>, addr: &[u8]) -> Result;
+
+    /// `connect(2)`: `addr` is what the program has passed, two bytes at least. With the family
+    /// `AF_UNSPEC` in them the socket is not connected any more.
+    fn connect(_sk: &LiveSocket<Self>, _addr: &[u8]) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// `shutdown(2)`.
+    fn shutdown(_sk: &LiveSocket<Self>, _how: Shutdown) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// `setsockopt(2)` of another level than `SOL_SOCKET`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOPROTOOPT` for an option that is not known.
+    fn setsockopt(_sk: &LiveSocket<Self>, _level: i32, _name: i32, _value: OptVal<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// `getsockopt(2)` of another level than `SOL_SOCKET`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOPROTOOPT` for an option that is not known.
+    fn getsockopt(
+        _sk: &LiveSocket<Self>,
+        _level: i32,
+        _name: i32,
+        _out: &mut OptOut<'_>,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// `getsockname(2)`, or `getpeername(2)` if `peer`: writes the address and returns its length.
     fn getname(sk: &LiveSocket<Self>, addr: &mut [u8], peer: bool) -> Result<usize>;

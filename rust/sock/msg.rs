@@ -4,13 +4,20 @@
 //!
 //! C header: [`include/linux/socket.h`](srctree/include/linux/socket.h)
 
-use super::Sock;
+use super::{
+    LiveSock,
+    Sock, //
+};
 use crate::{
     bindings,
-    skb::Skb, //
+    skb::{
+        SkBuff, //
+        Skb,
+    },
 };
 use core::slice;
 use kernel::{
+    error::to_result,
     iov::{
         IovIterDest,
         IovIterSource, //
@@ -78,6 +85,34 @@ impl<'a> SendMsg<'a> {
         self.msg.msg_controllen != 0
     }
 
+    /// Reads what the program asks for besides sending: the defaults of the socket, and the control
+    /// messages of the core (`SO_MARK`, `SO_PRIORITY`, `SO_TIMESTAMPING`, `SCM_TXTIME`). Messages of
+    /// other levels are left alone.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a message of `SOL_SOCKET` that is not known or not whole, `EPERM`.
+    ///
+    /// C: [`sock_cmsg_send`](srctree/net/core/sock.c), `sockcm_init`
+    #[inline]
+    pub fn control(&mut self, sk: &LiveSock) -> Result<TxControl> {
+        // SAFETY: The socket is valid; the fields are read once each, as READ_ONCE does.
+        let tsflags = unsafe { (&raw const (*sk.as_ptr()).sk_tsflags).read_volatile() };
+        let mut cookie = bindings::sockcm_cookie {
+            transmit_time: 0,
+            mark: sk.mark(),
+            tsflags,
+            ts_opt_id: 0,
+            priority: sk.priority(),
+            dmabuf_id: 0,
+        };
+        if self.has_control() {
+            // SAFETY: All three are valid, and the message is that of a running `sendmsg`.
+            to_result(unsafe { bindings::sock_cmsg_send(sk.as_ptr(), self.msg, &mut cookie) })?;
+        }
+        Ok(TxControl(cookie))
+    }
+
     /// The destination, as the program has passed it, or `None`.
     #[inline]
     pub fn name(&self) -> Option<&[u8]> {
@@ -95,6 +130,29 @@ impl<'a> SendMsg<'a> {
     pub fn data(&mut self) -> &mut IovIterSource<'a> {
         // SAFETY: The iterator of a `sendmsg` is a source.
         unsafe { IovIterSource::from_raw(&raw mut self.msg.msg_iter) }
+    }
+}
+
+/// What a program asks of the packet that it sends: `struct sockcm_cookie`.
+pub struct TxControl(bindings::sockcm_cookie);
+
+impl SkBuff {
+    /// Writes down what the program asks for: mark, priority, time of departure, time stamps.
+    ///
+    /// Time stamps are reported to the socket that the packet is charged to; an identifier is taken
+    /// from `sk`.
+    ///
+    /// C: [`skb_setup_tx_timestamp`](srctree/include/net/sock.h),
+    /// `skb_set_delivery_type_by_clockid`
+    #[inline]
+    pub fn set_tx_control(&mut self, control: &TxControl, sk: &LiveSock) {
+        let TxControl(cookie) = control;
+        self.set_priority(cookie.priority);
+        self.set_mark(cookie.mark);
+        if cookie.tsflags != 0 || cookie.transmit_time != 0 {
+            // SAFETY: All three are valid, and nobody else knows the packet.
+            unsafe { bindings::skb_set_tx_time(self.as_ptr(), sk.as_ptr(), cookie) };
+        }
     }
 }
 
@@ -165,6 +223,22 @@ impl<'a> RecvMsg<'a> {
     pub fn set_cmsgs(&mut self, sk: &Sock, skb: &Skb) {
         // SAFETY: All three are valid.
         unsafe { bindings::sock_recv_cmsgs(self.msg, sk.as_ptr(), skb.as_ptr()) };
+    }
+
+    /// Receives the first packet of the error queue, with a control message of this level and type
+    /// that has a `struct sock_extended_err`. Returns how many bytes there are. Never sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is none, `EFAULT`.
+    ///
+    /// C: [`sock_recv_errqueue`](srctree/net/core/sock.c)
+    pub fn recv_errqueue(&mut self, sk: &LiveSock, level: i32, kind: i32) -> Result<usize> {
+        let len = self.len.min(c_int::MAX as usize) as c_int;
+        // SAFETY: Both are valid, and the message is that of a running `recvmsg`.
+        let copied =
+            unsafe { bindings::sock_recv_errqueue(sk.as_ptr(), self.msg, len, level, kind) };
+        usize::try_from(copied).map_err(|_| Error::from_errno(copied))
     }
 
     /// Where the bytes go.

@@ -3,12 +3,17 @@
 //! The functions that C calls for a family.
 
 use super::{
+    opt::{
+        OptOut,
+        OptVal, //
+    },
     Create,
     Family,
     Ioctl,
     LiveSocket,
     RecvMsg,
     SendMsg,
+    Shutdown,
     Socket, //
 };
 use crate::{
@@ -55,7 +60,11 @@ pub(super) fn ops<F: Family>(
     ops.owner = owner;
     ops.release = Some(release::<F>);
     ops.bind = Some(bind::<F>);
-    ops.connect = Some(bindings::sock_no_connect);
+    ops.connect = if F::HAS_CONNECT {
+        Some(connect::<F>)
+    } else {
+        Some(bindings::sock_no_connect)
+    };
     ops.socketpair = Some(bindings::sock_no_socketpair);
     ops.accept = Some(bindings::sock_no_accept);
     ops.getname = Some(getname::<F>);
@@ -63,7 +72,17 @@ pub(super) fn ops<F: Family>(
     ops.ioctl = Some(ioctl::<F>);
     ops.gettstamp = Some(bindings::sock_gettstamp);
     ops.listen = Some(bindings::sock_no_listen);
-    ops.shutdown = Some(bindings::sock_no_shutdown);
+    ops.shutdown = if F::HAS_SHUTDOWN {
+        Some(shutdown::<F>)
+    } else {
+        Some(bindings::sock_no_shutdown)
+    };
+    if F::HAS_SETSOCKOPT {
+        ops.setsockopt = Some(setsockopt::<F>);
+    }
+    if F::HAS_GETSOCKOPT {
+        ops.getsockopt_iter = Some(getsockopt::<F>);
+    }
     ops.sendmsg = Some(sendmsg::<F>);
     ops.recvmsg = Some(recvmsg::<F>);
     ops.mmap = Some(bindings::sock_no_mmap);
@@ -102,7 +121,6 @@ unsafe extern "C" fn create<F: Family>(
                 kern: kern != 0,
             }
         };
-        let data = F::create(context, &args)?;
         // SAFETY: The protocol is registered. The allocation is large enough for `Socket<F>`.
         let sk = unsafe {
             bindings::sk_alloc(
@@ -116,15 +134,27 @@ unsafe extern "C" fn create<F: Family>(
         if sk.is_null() {
             return Err(ENOBUFS);
         }
-        // SAFETY: `sk` is new. After its data is there the destructor may run.
+        // SAFETY: `sk` is new, and stays where it is. Whoever fails leaves nothing behind, so then
+        // the memory is all there is to be freed.
+        unsafe {
+            let data = &raw mut (*sk.cast::<Socket<F>>()).data;
+            if let Err(e) = pin_init::raw_try_init(data, F::create(context, &args)) {
+                bindings::sk_free(sk);
+                return Err(e);
+            }
+        }
+        // SAFETY: `sk` is new. As its data is there the destructor may run.
         unsafe {
             (*sock).ops = registered.ops();
             bindings::sock_init_data(sock, sk);
             (&raw mut (*sk.cast::<Socket<F>>()).table).write(Atomic::new(ptr::null_mut()));
-            (&raw mut (*sk.cast::<Socket<F>>()).data).write(data);
             (*sk).sk_destruct = Some(destruct::<F>);
             bindings::sock_set_rcu_free(sk);
             bindings::sock_prot_inuse_add(sk, 1);
+        }
+        if F::HAS_OPENED {
+            // SAFETY: The socket is whole, and `sock` holds it.
+            F::opened(unsafe { LiveSocket::from_raw(sk) });
         }
         Ok(0)
     })
@@ -196,6 +226,80 @@ unsafe extern "C" fn bind<F: Family>(
             )
         };
         F::bind(sk, addr).map(|()| 0)
+    })
+}
+
+/// # Safety
+///
+/// As `release`.
+unsafe extern "C" fn connect<F: Family>(
+    sock: *mut bindings::socket,
+    addr: *mut bindings::sockaddr_unsized,
+    len: c_int,
+    _flags: c_int,
+) -> c_int {
+    from_result(|| {
+        let len = usize::try_from(len)?;
+        if len < size_of::<bindings::__kernel_sa_family_t>() {
+            return Err(EINVAL);
+        }
+        // SAFETY: The core has copied that many bytes; the socket is of `F`.
+        let (sk, addr) = unsafe {
+            (
+                socket::<F>(sock),
+                slice::from_raw_parts(addr.cast::<u8>(), len.min(STORAGE)),
+            )
+        };
+        F::connect(sk, addr).map(|()| 0)
+    })
+}
+
+/// # Safety
+///
+/// As `release`.
+unsafe extern "C" fn shutdown<F: Family>(sock: *mut bindings::socket, how: c_int) -> c_int {
+    from_result(|| {
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            2 => Shutdown::Both,
+            _ => return Err(EINVAL),
+        };
+        // SAFETY: The socket is of `F`.
+        F::shutdown(unsafe { socket::<F>(sock) }, how).map(|()| 0)
+    })
+}
+
+/// # Safety
+///
+/// As `release`.
+unsafe extern "C" fn setsockopt<F: Family>(
+    sock: *mut bindings::socket,
+    level: c_int,
+    name: c_int,
+    value: bindings::sockptr_t,
+    len: c_uint,
+) -> c_int {
+    from_result(|| {
+        // SAFETY: The value is that of this call; the socket is of `F`.
+        let (sk, value) = unsafe { (socket::<F>(sock), OptVal::from_raw(value, len as usize)) };
+        F::setsockopt(sk, level, name, value).map(|()| 0)
+    })
+}
+
+/// # Safety
+///
+/// As `release`.
+unsafe extern "C" fn getsockopt<F: Family>(
+    sock: *mut bindings::socket,
+    level: c_int,
+    name: c_int,
+    opt: *mut bindings::sockopt_t,
+) -> c_int {
+    from_result(|| {
+        // SAFETY: The option is that of this call; the socket is of `F`.
+        let (sk, mut out) = unsafe { (socket::<F>(sock), OptOut::from_raw(opt)) };
+        F::getsockopt(sk, level, name, &mut out).map(|()| 0)
     })
 }
 

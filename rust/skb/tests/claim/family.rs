@@ -61,6 +61,7 @@ impl Drop for Data {
     }
 }
 
+#[vtable]
 impl Family for TestFamily {
     type Data = Data;
     type Context = ();
@@ -71,7 +72,7 @@ impl Family for TestFamily {
         &PROTOCOL
     }
 
-    fn create(_context: &(), _args: &Create<'_>) -> Result<Data> {
+    fn create(_context: &(), _args: &Create<'_>) -> impl PinInit<Data, Error> {
         Ok(Data)
     }
 
