@@ -41,6 +41,12 @@ impl Address {
         })
     }
 
+    /// Whether all of the segment is meant.
+    #[inline]
+    pub(crate) fn is_broadcast(&self) -> bool {
+        self.mac == [0xff; 6]
+    }
+
     /// Returns the address as a program gets it.
     pub(crate) fn to_bytes(self, family: u16) -> [u8; SIZE] {
         let mut bytes = [0; SIZE];

@@ -10,12 +10,20 @@
 //! * [`wire`]: what is in a frame.
 //! * [`ports`]: which socket has which port.
 //! * [`socket`]: the calls of a program.
+//! * [`peer`]: whom a socket is connected to.
+//! * [`group`]: the multicast addresses that it has joined.
+//! * [`option`]: its options.
 //! * [`send`], [`receive`]: the way of a datagram down and up.
 //! * [`device`]: devices that go away.
+//! * [`proc`]: `/proc/net/wren`.
 
 mod addr;
 mod device;
+mod group;
+mod option;
+mod peer;
 mod ports;
+mod proc;
 mod receive;
 mod send;
 mod socket;
@@ -26,6 +34,7 @@ use kernel::{
     sync::Arc, //
 };
 use knet::{
+    net::ProcRegistration,
     netdev::{
         Notifier,
         PacketType, //
@@ -68,6 +77,7 @@ struct AfWren {
     packets: PacketType<receive::Handler>,
     #[pin]
     devices: Notifier<device::Listener>,
+    proc: ProcRegistration<proc::Sockets>,
 }
 
 /// The lowest EtherType; smaller values are lengths.
@@ -90,10 +100,12 @@ impl kernel::InPlaceModule for AfWren {
                 ports: ports.clone(),
             };
             let handler = receive::Handler::new(ports.clone());
-            let listener = device::Listener::new(ports);
+            let listener = device::Listener::new(ports.clone());
+            let sockets = proc::Sockets(ports);
             Ok(try_pin_init!(Self {
                 packets <- PacketType::register(ethertype, handler),
                 devices <- Notifier::register(listener),
+                proc: ProcRegistration::register(sockets)?,
                 family: register(module, family, context)?,
             }? Error))
         })

@@ -26,11 +26,17 @@ const BUCKETS: usize = 4096;
 /// Ports that the kernel gives out: the dynamic range of RFC 6335.
 const EPHEMERAL: core::ops::RangeInclusive<u16> = 49152..=65535;
 
-/// The ports of all namespaces.
+/// Chains of the table of raw sockets, by namespace.
+const RAW_BUCKETS: usize = 16;
+
+/// The ports of all namespaces, and the sockets without.
 #[pin_data]
 pub(crate) struct Ports {
     #[pin]
     table: SockTable<Wren>,
+    /// Raw sockets.
+    #[pin]
+    raw: SockTable<Wren>,
 }
 
 fn hash(net: &Namespace, port: u16) -> u32 {
@@ -41,6 +47,7 @@ impl Ports {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             table <- SockTable::new(BUCKETS),
+            raw <- SockTable::new(RAW_BUCKETS),
         }? Error)
     }
 
@@ -107,18 +114,46 @@ impl Ports {
         Err(EADDRINUSE)
     }
 
-    /// Takes the port of a socket back.
+    /// Takes the port of a socket back, and lets nobody find it any more.
     pub(crate) fn release(&self, sk: &LiveSocket<Wren>) {
         self.table.remove(sk);
+        self.raw.remove(sk);
     }
 
-    /// Calls `f` for each socket that is bound to an interface of a namespace.
-    pub(crate) fn for_each_bound(&self, net: &Namespace, ifindex: i32, f: impl Fn(&Socket<Wren>)) {
+    /// Lets a raw socket be found.
+    pub(crate) fn add_raw(&self, sk: &LiveSocket<Wren>) {
+        // It fails for a socket that is in a table; this one is new.
+        let _ = self.raw.insert(sk.net().hash_mix(), sk, |_| false, || {});
+    }
+
+    /// Calls `f` for each raw socket that sees the frames of an interface.
+    #[inline]
+    pub(crate) fn for_each_raw(
+        &self,
+        net: &Namespace,
+        ifindex: i32,
+        mut f: impl FnMut(&Socket<Wren>),
+    ) {
         let guard = rcu::read_lock();
-        self.table.for_each(&guard, |sk| {
-            if sk.bound_dev_if() == ifindex && sk.net().is(net) {
+        // None matches, so all are looked at.
+        let _ = self.raw.lookup(net.hash_mix(), &guard, |sk| {
+            let bound = sk.bound_dev_if();
+            if (bound == 0 || bound == ifindex) && sk.net().is(net) {
                 f(sk);
             }
+            false
         });
+    }
+
+    /// Calls `f` for each socket of a namespace.
+    pub(crate) fn for_each(&self, net: &Namespace, mut f: impl FnMut(&Socket<Wren>)) {
+        let guard = rcu::read_lock();
+        for table in [&self.table, &self.raw] {
+            table.for_each(&guard, |sk| {
+                if sk.net().is(net) {
+                    f(sk);
+                }
+            });
+        }
     }
 }

@@ -4,6 +4,8 @@
 
 use crate::{
     addr::Address,
+    group::Group,
+    option,
     ports::Ports,
     socket::Wren,
     wire::{
@@ -28,7 +30,9 @@ use knet::{
         DropReason,
         EthHdr,
         PktType,
-        SkBuff, //
+        SkBuff,
+        Skb,
+        Wsum, //
     },
     sock::{
         msg::flags,
@@ -51,9 +55,6 @@ impl Handler {
 /// Checks a frame and cuts off what is behind the payload. Returns its header.
 #[inline]
 fn check(skb: &mut SkBuff<Cloned>) -> Result<Header, DropReason> {
-    if skb.pkt_type() == PktType::OtherHost {
-        return Err(DropReason::OTHERHOST);
-    }
     let header = skb
         .may_pull(wire::SIZE)
         .map_err(|_| DropReason::PKT_TOO_SMALL)
@@ -62,56 +63,113 @@ fn check(skb: &mut SkBuff<Cloned>) -> Result<Header, DropReason> {
     if end > skb.len() {
         return Err(DropReason::PKT_TOO_SMALL);
     }
-    skb.trim(end).map_err(|_| DropReason::NOMEM)?;
+    skb.trim_rcsum(end).map_err(|_| DropReason::NOMEM)?;
+    if header.check {
+        skb.checksum_validate(|_| Wsum::ZERO)
+            .map_err(|_| DropReason::SKB_CSUM)?;
+    }
     Ok(header)
 }
 
-impl PacketHandler for Handler {
-    fn receive(&self, mut skb: SkBuff<Cloned>, dev: &NetDevice) {
-        let header = match check(&mut skb) {
-            Ok(header) => header,
-            Err(reason) => return skb.drop_with(reason),
-        };
-        let guard = rcu::read_lock();
-        let Some(sk) = self
-            .ports
-            .lookup(dev.net(), header.dest, dev.ifindex(), &guard)
-        else {
-            return skb.drop_with(DropReason::NO_SOCKET);
-        };
-        // The header stays in front of the payload: recvmsg() reads the port from it.
-        if let Err((skb, reason)) = sk.queue_rcv_skb(skb, dev) {
-            skb.drop_with(reason);
-        }
-    }
-}
-
-/// Receives one datagram.
-pub(crate) fn recvmsg(sk: &LiveSocket<Wren>, msg: &mut RecvMsg<'_>) -> Result<usize> {
-    if msg.flags() & (flags::OOB | flags::ERRQUEUE) != 0 {
-        return Err(EOPNOTSUPP);
-    }
-    let Some(skb) = sk.live().recv_datagram(msg.flags())? else {
-        return Ok(0);
-    };
-    let payload = skb.len().saturating_sub(wire::SIZE);
-    let copied = payload.min(msg.len());
-    if copied < payload {
-        msg.set_truncated();
-    }
-    skb.copy_datagram_iter(wire::SIZE, msg.data(), copied)?;
-
-    // What is in the queue has been checked.
-    let source = Header::parse(skb.data()).map_or(0, |header| header.source);
-    let from = Address {
-        port: source,
+/// The address that a frame came from.
+fn source(skb: &Skb, port: u16) -> Address {
+    Address {
+        port,
         ifindex: skb.iif(),
         mac: skb
             .mac_header::<EthHdr>()
             .map(|eth| eth.h_source)
             .unwrap_or_default(),
+    }
+}
+
+impl Handler {
+    /// Gives a copy to each raw socket.
+    #[inline]
+    fn deliver_raw(&self, skb: &mut SkBuff<Cloned>, dev: &NetDevice) {
+        self.ports.for_each_raw(dev.net(), dev.ifindex(), |sk| {
+            // Without memory the socket misses the frame, as it would with a full buffer.
+            let Ok(clone) = skb.try_clone(GFP_ATOMIC) else {
+                return;
+            };
+            if let Err((clone, reason)) = sk.queue_rcv_skb(clone, dev) {
+                clone.drop_with(reason);
+            }
+        });
+    }
+
+    /// Finds the socket that a datagram is for, and puts it there.
+    fn deliver(
+        &self,
+        skb: SkBuff<Cloned>,
+        header: &Header,
+        dev: &NetDevice,
+    ) -> Result<(), (SkBuff<Cloned>, DropReason)> {
+        let guard = rcu::read_lock();
+        let ifindex = dev.ifindex();
+        let Some(sk) = self
+            .ports
+            .lookup(dev.net(), header.dest, ifindex, &guard)
+            .filter(|sk| sk.data().peer.wants(|| source(&skb, header.source)))
+        else {
+            return Err((skb, DropReason::NO_SOCKET));
+        };
+        if skb.pkt_type() == PktType::Multicast {
+            let mac = skb.mac_header::<EthHdr>().map(|eth| eth.h_dest);
+            let joined = mac.is_some_and(|mac| sk.data().groups.contains(&Group { ifindex, mac }));
+            if !joined {
+                return Err((skb, DropReason::NO_SOCKET));
+            }
+        }
+        // The header stays in front of the payload: recvmsg() reads the port from it.
+        sk.queue_rcv_skb(skb, dev)
+    }
+}
+
+impl PacketHandler for Handler {
+    fn receive(&self, mut skb: SkBuff<Cloned>, dev: &NetDevice) {
+        if skb.pkt_type() == PktType::OtherHost {
+            return skb.drop_with(DropReason::OTHERHOST);
+        }
+        self.deliver_raw(&mut skb, dev);
+        let header = match check(&mut skb) {
+            Ok(header) => header,
+            Err(reason) => return skb.drop_with(reason),
+        };
+        if let Err((skb, reason)) = self.deliver(skb, &header, dev) {
+            skb.drop_with(reason);
+        }
+    }
+}
+
+/// Receives one datagram, or one frame.
+pub(crate) fn recvmsg(sk: &LiveSocket<Wren>, msg: &mut RecvMsg<'_>) -> Result<usize> {
+    if msg.flags() & flags::OOB != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    if msg.flags() & flags::ERRQUEUE != 0 {
+        let (level, kind) = option::RECVERR;
+        return msg.recv_errqueue(sk.live(), level, kind);
+    }
+    let Some(skb) = sk.live().recv_datagram(msg.flags())? else {
+        return Ok(0);
     };
-    msg.set_name(&from.to_bytes(sk.data().family));
+    let data = sk.data();
+    let skipped = data.skipped();
+    let payload = skb.len().saturating_sub(skipped);
+    let copied = payload.min(msg.len());
+    if copied < payload {
+        msg.set_truncated();
+    }
+    skb.copy_datagram_iter(skipped, msg.data(), copied)?;
+
+    // What is in the queue of a datagram socket has been checked; a frame has no port.
+    let port = if data.is_raw() {
+        0
+    } else {
+        Header::parse(skb.data()).map_or(0, |header| header.source)
+    };
+    msg.set_name(&source(&skb, port).to_bytes(data.family));
     msg.set_cmsgs(sk, &skb);
     skb.consume();
     if msg.flags() & flags::TRUNC != 0 {

@@ -18,23 +18,35 @@ use kernel::{
     sync::rcu, //
 };
 use knet::{
-    netdev::NetDevice,
+    netdev::{
+        features,
+        NetDevice, //
+    },
     skb::{
-        SkBuff,
-        TxMeta, //
+        PagedLayout,
+        SkBuff, //
     },
     sock::{
         msg::flags,
         LiveSocket,
         SendMsg,
-        Socket, //
+        Socket,
+        TxControl, //
     },
 };
 
-/// Room that a packet needs around the payload.
+/// What is longer is not put into one piece of memory, if the device can send it in pieces: with
+/// its headers and what the stack keeps behind it, this much fits a page.
+const LINEAR_MAX: usize = 3072;
+
+/// Order of the largest pages that are tried: 32 KiB, which the kernel still finds without effort.
+const PAGE_ORDER: u32 = 3;
+
+/// Room that a packet needs around the payload, and how the device takes it.
 struct Room {
     head: usize,
     tail: usize,
+    pages: bool,
 }
 
 /// Finds the interface to send through.
@@ -42,7 +54,7 @@ struct Room {
 /// # Errors
 ///
 /// `ENODEV` if it is not there or not Ethernet, `ENETDOWN` if it is down, `EMSGSIZE` if `len` bytes
-/// do not fit one frame.
+/// behind the Ethernet header do not fit one frame.
 fn device<'a>(
     sk: &Socket<Wren>,
     ifindex: i32,
@@ -56,83 +68,135 @@ fn device<'a>(
     if !dev.is_up() {
         return Err(ENETDOWN);
     }
-    if len + wire::SIZE > dev.mtu() || u16::try_from(len).is_err() {
+    if len > dev.mtu() {
         return Err(EMSGSIZE);
     }
     Ok(dev)
 }
 
-/// Fills an empty packet.
-fn fill(skb: &mut SkBuff, sk: &Socket<Wren>, msg: &mut SendMsg<'_>, header: Header) -> Result {
-    let len = msg.len();
-    skb.put_iter(msg.data(), len)?;
-    skb.push_data(&header.to_bytes())?;
-    skb.reset_network_header();
-    skb.set_tx_meta(&TxMeta {
-        protocol: sk.data().ethertype,
-        priority: sk.priority(),
-        mark: sk.mark(),
-    });
-    Ok(())
+/// Finds out where a message is to go: where it says, or to the peer of the socket.
+fn destination(sk: &LiveSocket<Wren>, msg: &SendMsg<'_>) -> Result<Address> {
+    let data = sk.data();
+    let mut dest = match msg.name() {
+        Some(name) => Address::parse(name, data.family)?,
+        None => data.peer.get().ok_or(EDESTADDRREQ)?,
+    };
+    if (dest.port == 0) != data.is_raw() {
+        return Err(EINVAL);
+    }
+    if dest.is_broadcast() && !sk.broadcast() {
+        return Err(EACCES);
+    }
+    dest.ifindex = socket::interface(sk, dest.ifindex)?;
+    Ok(dest)
 }
 
-/// Sends one datagram: charged to the socket from the start, until the device has sent it.
-pub(crate) fn sendmsg(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>) -> Result<usize> {
-    let len = msg.len();
-    if msg.flags() & flags::OOB != 0 {
-        return Err(EOPNOTSUPP);
-    }
-    // None is understood, and one that is ignored would be worse.
-    if msg.has_control() {
-        return Err(EINVAL);
-    }
-    let dest = Address::parse(msg.name().ok_or(EDESTADDRREQ)?, sk.data().family)?;
-    if dest.port == 0 {
-        return Err(EINVAL);
-    }
-    let ifindex = match (dest.ifindex, sk.bound_dev_if()) {
-        (0, 0) => return Err(EDESTADDRREQ),
-        (asked, 0) => asked,
-        (0, bound) => bound,
-        (asked, bound) if asked == bound => bound,
-        _ => return Err(EINVAL),
-    };
-    let room = {
-        let guard = rcu::read_lock();
-        let dev = device(sk, ifindex, len, &guard)?;
-        Room {
-            head: dev.ll_reserved_space() + wire::SIZE,
-            tail: len + dev.needed_tailroom(),
-        }
-    };
-    let header = Header {
-        source: socket::autobind(sk)?,
-        dest: dest.port,
-        len: len as u16,
-    };
-
-    // This may sleep, so no device is held: one that is to be removed must not wait for a writer
-    // who waits for another device.
+/// Makes a packet of `len` bytes of a message, charged to the socket from the start.
+///
+/// This may sleep, so no device is held: one that is to be removed must not wait for a writer who
+/// waits for another device.
+fn packet(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>, len: usize, room: &Room) -> Result<SkBuff> {
     let dontwait = msg.flags() & flags::DONTWAIT != 0;
-    let mut skb = sk.live().alloc_send_skb(room.head, room.tail, dontwait)?;
-    if let Err(e) = fill(&mut skb, sk, msg, header) {
+    if room.pages && len > LINEAR_MAX {
+        let layout = PagedLayout {
+            headroom: room.head,
+            linear: 0,
+            paged: len,
+            order: PAGE_ORDER,
+        };
+        let mut skb = sk.live().alloc_send_pskb(&layout, dontwait)?;
+        if let Err(e) = skb.put_iter(msg.data(), len) {
+            skb.consume();
+            return Err(e);
+        }
+        return skb.finish().map_err(|skb| {
+            skb.consume();
+            EFAULT
+        });
+    }
+    let mut skb = sk
+        .live()
+        .alloc_send_skb(room.head, len + room.tail, dontwait)?;
+    if let Err(e) = skb.put_iter(msg.data(), len) {
         skb.consume();
         return Err(e);
     }
+    Ok(skb)
+}
 
+/// Puts the header of a datagram in front of the payload. The checksum is left to the device: one
+/// that cannot do it lets the core do it.
+fn push_header(skb: &mut SkBuff, header: Header) -> Result {
+    skb.push_data(&header.to_bytes())?;
+    if header.check {
+        skb.set_csum_partial(0, wire::CHECK)?;
+    }
+    Ok(())
+}
+
+/// Gives the packet to the device: of this index, which may be another one by now.
+fn transmit(mut skb: SkBuff, sk: &LiveSocket<Wren>, dest: &Address, control: &TxControl) -> Result {
+    let ethertype = sk.data().ethertype;
+    skb.reset_network_header();
+    skb.set_protocol(ethertype);
+    skb.set_tx_control(control, sk.live());
     // Meanwhile the device may have gone, or have got a smaller MTU.
     let guard = rcu::read_lock();
-    let addressed = device(sk, ifindex, len, &guard).and_then(|dev| {
+    let addressed = device(sk, dest.ifindex, skb.len(), &guard).and_then(|dev| {
         // Another device of this index may want more room than the one that was asked before.
-        skb.dev_hard_header(dev, sk.data().ethertype, &dest.mac, &dev.eth_address())
+        skb.dev_hard_header(dev, ethertype, &dest.mac, &dev.eth_address())
             .map_err(|_| ENOBUFS)?;
         Ok(dev)
     });
     match addressed {
-        Ok(dev) => skb.dev_queue_xmit(dev, &guard).map(|()| len),
+        Ok(dev) => skb.dev_queue_xmit(dev, &guard),
         Err(e) => {
             skb.consume();
             Err(e)
         }
     }
+}
+
+/// Sends one datagram, or one frame: charged to the socket from the start, until the device has
+/// sent it.
+pub(crate) fn sendmsg(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>) -> Result<usize> {
+    let len = msg.len();
+    if msg.flags() & flags::OOB != 0 {
+        return Err(EOPNOTSUPP);
+    }
+    let dest = destination(sk, msg)?;
+    // The program brings the header, or leaves it to us.
+    let header = sk.data().skipped();
+    let total = len.checked_add(header).ok_or(EMSGSIZE)?;
+    if total < wire::SIZE {
+        return Err(EINVAL);
+    }
+    let room = {
+        let guard = rcu::read_lock();
+        let dev = device(sk, dest.ifindex, total, &guard)?;
+        Room {
+            head: dev.ll_reserved_space() + header,
+            tail: dev.needed_tailroom(),
+            pages: dev.features() & features::SG != 0,
+        }
+    };
+    let control = msg.control(sk.live())?;
+    if sk.data().is_raw() {
+        let skb = packet(sk, msg, len, &room)?;
+        transmit(skb, sk, &dest, &control)?;
+        return Ok(len);
+    }
+    let header = Header {
+        source: socket::autobind(sk)?,
+        dest: dest.port,
+        len: u16::try_from(len).map_err(|_| EMSGSIZE)?,
+        check: sk.data().checksum(),
+    };
+    let mut skb = packet(sk, msg, len, &room)?;
+    if let Err(e) = push_header(&mut skb, header) {
+        skb.consume();
+        return Err(e);
+    }
+    transmit(skb, sk, &dest, &control)?;
+    Ok(len)
 }

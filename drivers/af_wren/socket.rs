@@ -7,6 +7,9 @@ use crate::{
         self,
         Address, //
     },
+    group::Groups,
+    option,
+    peer::Peer,
     receive,
     send,
     wire,
@@ -19,6 +22,8 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            AtomicFlag,
+            Relaxed,
             Release, //
         },
         rcu,
@@ -32,30 +37,78 @@ use knet::{
         Family,
         Ioctl,
         LiveSocket,
+        OptOut,
+        OptVal,
         Protocol,
         RecvMsg,
-        SendMsg, //
+        SendMsg,
+        Shutdown,
+        Socket, //
     },
 };
 
 /// `SOCK_DGRAM`
 const SOCK_DGRAM: i32 = 2;
+/// `SOCK_RAW`
+const SOCK_RAW: i32 = 3;
+
+/// `AF_UNSPEC`: in connect(), to be connected no more.
+const AF_UNSPEC: [u8; 2] = [0; 2];
 
 /// The family.
 pub(crate) struct Wren;
 
 static PROTOCOL: Protocol<Wren> = Protocol::new();
 
+/// What a socket sends and receives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Datagrams: `SOCK_DGRAM`.
+    Datagram,
+    /// Frames, with our header but without that of Ethernet: `SOCK_RAW`.
+    Raw,
+}
+
 /// What each socket keeps.
+#[pin_data]
 pub(crate) struct WrenSock {
+    kind: Kind,
     /// 0 until it is bound.
     port: Atomic<u32>,
+    pub(crate) peer: Peer,
+    /// Send with a checksum.
+    checksum: AtomicFlag,
+    #[pin]
+    pub(crate) groups: Groups,
     pub(crate) family: u16,
     pub(crate) ethertype: u16,
     ports: Arc<crate::Ports>,
 }
 
 impl WrenSock {
+    #[inline]
+    pub(crate) fn is_raw(&self) -> bool {
+        self.kind == Kind::Raw
+    }
+
+    /// Bytes in front of what a program receives.
+    #[inline]
+    pub(crate) fn skipped(&self) -> usize {
+        match self.kind {
+            Kind::Datagram => wire::SIZE,
+            Kind::Raw => 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn checksum(&self) -> bool {
+        self.checksum.load(Relaxed)
+    }
+
+    pub(crate) fn set_checksum(&self, on: bool) {
+        self.checksum.store(on, Relaxed);
+    }
+
     /// The port, or 0.
     #[inline]
     pub(crate) fn port(&self) -> u16 {
@@ -64,6 +117,22 @@ impl WrenSock {
 
     pub(crate) fn set_port(&self, port: u16) {
         self.port.store(port.into(), Release);
+    }
+}
+
+/// The interface to send through: the one that was asked for, or else the one that the socket is
+/// bound to.
+///
+/// # Errors
+///
+/// `EDESTADDRREQ` if there is neither, `EINVAL` if they differ.
+pub(crate) fn interface(sk: &Socket<Wren>, asked: i32) -> Result<i32> {
+    match (asked, sk.bound_dev_if()) {
+        (0, 0) => Err(EDESTADDRREQ),
+        (asked, 0) => Ok(asked),
+        (0, bound) => Ok(bound),
+        (asked, bound) if asked == bound => Ok(bound),
+        _ => Err(EINVAL),
     }
 }
 
@@ -93,6 +162,7 @@ pub(crate) fn autobind(sk: &LiveSocket<Wren>) -> Result<u16> {
     Ok(data.port())
 }
 
+#[vtable]
 impl Family for Wren {
     type Data = WrenSock;
     type Context = Context;
@@ -103,23 +173,40 @@ impl Family for Wren {
         &PROTOCOL
     }
 
-    fn create(context: &Context, args: &Create<'_>) -> Result<WrenSock> {
-        if args.kind != SOCK_DGRAM {
-            return Err(ESOCKTNOSUPPORT);
-        }
-        if args.protocol != 0 {
-            return Err(EPROTONOSUPPORT);
-        }
-        Ok(WrenSock {
+    fn create(context: &Context, args: &Create<'_>) -> impl PinInit<WrenSock, Error> {
+        let kind = match args.kind {
+            SOCK_DGRAM => Ok(Kind::Datagram),
+            // It sees what is for others, and may say that it is somebody else.
+            SOCK_RAW if !args.net.may_net_raw() => Err(EPERM),
+            SOCK_RAW => Ok(Kind::Raw),
+            _ => Err(ESOCKTNOSUPPORT),
+        };
+        let kind = kind.and_then(|kind| match args.protocol {
+            0 => Ok(kind),
+            _ => Err(EPROTONOSUPPORT),
+        });
+        try_pin_init!(WrenSock {
+            kind: kind?,
             port: Atomic::new(0),
+            peer: Peer::none(),
+            checksum: AtomicFlag::new(true),
+            groups <- Groups::new(),
             family: context.family,
             ethertype: context.ethertype,
             ports: context.ports.clone(),
-        })
+        }? Error)
+    }
+
+    fn opened(sk: &LiveSocket<Self>) {
+        if sk.data().is_raw() {
+            sk.data().ports.add_raw(sk);
+        }
     }
 
     fn release(sk: &LiveSocket<Self>) {
-        sk.data().ports.release(sk);
+        let data = sk.data();
+        data.groups.leave_all(sk);
+        data.ports.release(sk);
     }
 
     fn bind(sk: &LiveSocket<Self>, addr: &[u8]) -> Result {
@@ -127,7 +214,8 @@ impl Family for Wren {
         let addr = Address::parse(addr, data.family)?;
         let mut lock = sk.live().lock();
         let bound = sk.bound_dev_if();
-        if data.port() != 0 {
+        // A raw socket has no port, only an interface.
+        if data.port() != 0 || (data.is_raw() && addr.port != 0) {
             return Err(EINVAL);
         }
         let ifindex = match (addr.ifindex, bound) {
@@ -142,33 +230,85 @@ impl Family for Wren {
         } else if addr.mac != [0; 6] {
             return Err(EADDRNOTAVAIL);
         }
-        data.ports.bind(sk, &mut lock, addr.port, ifindex)?;
+        if data.is_raw() {
+            lock.bind_to_device(ifindex);
+        } else {
+            data.ports.bind(sk, &mut lock, addr.port, ifindex)?;
+        }
         // The device may have gone before the socket was in the table, where those are told that
         // are bound to it.
         if ifindex != 0 && check_device(sk.net(), &Address { ifindex, ..addr }).is_err() {
-            data.ports.release(sk);
-            data.set_port(0);
+            if !data.is_raw() {
+                data.ports.release(sk);
+                data.set_port(0);
+            }
             lock.bind_to_device(bound);
             return Err(ENODEV);
         }
         Ok(())
     }
 
-    fn getname(sk: &LiveSocket<Self>, out: &mut [u8], peer: bool) -> Result<usize> {
-        if peer {
+    fn connect(sk: &LiveSocket<Self>, addr: &[u8]) -> Result {
+        let data = sk.data();
+        if addr.starts_with(&AF_UNSPEC) {
+            let _lock = sk.live().lock();
+            data.peer.set(None);
+            return Ok(());
+        }
+        let mut peer = Address::parse(addr, data.family)?;
+        if data.is_raw() {
+            return Err(EOPNOTSUPP);
+        }
+        if peer.mac == [0; 6] || peer.port == 0 {
+            return Err(EINVAL);
+        }
+        if peer.is_broadcast() && !sk.broadcast() {
+            return Err(EACCES);
+        }
+        peer.ifindex = interface(sk, peer.ifindex)?;
+        {
+            let guard = rcu::read_lock();
+            sk.net()
+                .dev_get_by_index(peer.ifindex, &guard)
+                .filter(|dev| dev.is_ethernet())
+                .ok_or(ENODEV)?;
+        }
+        autobind(sk)?;
+        let _lock = sk.live().lock();
+        data.peer.set(Some(&peer));
+        Ok(())
+    }
+
+    fn shutdown(sk: &LiveSocket<Self>, how: Shutdown) -> Result {
+        let mut lock = sk.live().lock();
+        if sk.data().peer.get().is_none() {
             return Err(ENOTCONN);
         }
+        lock.shutdown(how);
+        Ok(())
+    }
+
+    fn setsockopt(sk: &LiveSocket<Self>, level: i32, name: i32, value: OptVal<'_>) -> Result {
+        option::set(sk, level, name, value)
+    }
+
+    fn getsockopt(sk: &LiveSocket<Self>, level: i32, name: i32, out: &mut OptOut<'_>) -> Result {
+        option::get(sk, level, name, out)
+    }
+
+    fn getname(sk: &LiveSocket<Self>, out: &mut [u8], peer: bool) -> Result<usize> {
         let data = sk.data();
-        let ifindex = sk.bound_dev_if();
-        let guard = rcu::read_lock();
-        let mac = sk
-            .net()
-            .dev_get_by_index(ifindex, &guard)
-            .map_or([0; 6], |dev| dev.eth_address());
-        let addr = Address {
-            port: data.port(),
-            ifindex,
-            mac,
+        let addr = if peer {
+            data.peer.get().ok_or(ENOTCONN)?
+        } else {
+            let ifindex = sk.bound_dev_if();
+            let guard = rcu::read_lock();
+            let dev = sk.net().dev_get_by_index(ifindex, &guard);
+            Address {
+                port: data.port(),
+                ifindex,
+                mac: dev.map_or([0; 6], |dev| dev.eth_address()),
+            }
         };
         out[..addr::SIZE].copy_from_slice(&addr.to_bytes(data.family));
         Ok(addr::SIZE)
@@ -185,7 +325,7 @@ impl Family for Wren {
     fn ioctl(sk: &LiveSocket<Self>, cmd: Ioctl) -> Result<u32> {
         Ok(match cmd {
             Ioctl::OutQ => sk.wmem_alloc(),
-            Ioctl::InQ => sk.first_packet_len().saturating_sub(wire::SIZE) as u32,
+            Ioctl::InQ => sk.first_packet_len().saturating_sub(sk.data().skipped()) as u32,
         })
     }
 }

@@ -15,6 +15,9 @@ const VERSION: u8 = 1;
 /// `WREN_TYPE_DGRAM`
 const DGRAM: u8 = 1;
 
+/// Where the checksum is in the header.
+pub(crate) const CHECK: usize = 8;
+
 /// The header of a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Header {
@@ -22,6 +25,8 @@ pub(crate) struct Header {
     pub(crate) dest: u16,
     /// Bytes of payload.
     pub(crate) len: u16,
+    /// There is a checksum. It is not filled in here, nor checked.
+    pub(crate) check: bool,
 }
 
 impl Header {
@@ -32,21 +37,23 @@ impl Header {
     /// Why the frame has to be dropped: it is too short, or not a datagram of this version.
     #[inline]
     pub(crate) fn parse(frame: &[u8]) -> Result<Self, DropReason> {
-        let Some([version, kind, s0, s1, d0, d1, l0, l1, zero @ ..]) = frame.first_chunk::<SIZE>()
+        let Some([version, kind, s0, s1, d0, d1, l0, l1, c0, c1, zero @ ..]) =
+            frame.first_chunk::<SIZE>()
         else {
             return Err(DropReason::PKT_TOO_SMALL);
         };
-        if (*version, *kind, *zero) != (VERSION, DGRAM, [0; 4]) {
+        if (*version, *kind, *zero) != (VERSION, DGRAM, [0; 2]) {
             return Err(DropReason::UNHANDLED_PROTO);
         }
         Ok(Self {
             source: u16::from_be_bytes([*s0, *s1]),
             dest: u16::from_be_bytes([*d0, *d1]),
             len: u16::from_be_bytes([*l0, *l1]),
+            check: [*c0, *c1] != [0; 2],
         })
     }
 
-    /// Returns the header as it goes on the wire.
+    /// Returns the header as it goes on the wire, less the checksum.
     #[inline]
     pub(crate) fn to_bytes(self) -> [u8; SIZE] {
         let [s0, s1] = self.source.to_be_bytes();
@@ -65,6 +72,7 @@ mod tests {
         source: 0x1122,
         dest: 0x3344,
         len: 5,
+        check: false,
     };
 
     #[test]
@@ -77,11 +85,21 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_is_any_value_but_zero() {
+        for n in [CHECK, CHECK + 1] {
+            let mut frame = HEADER.to_bytes();
+            frame[n] = 1;
+            let check = true;
+            assert!(Header::parse(&frame) == Ok(Header { check, ..HEADER }));
+        }
+    }
+
+    #[test]
     fn other_frames_are_refused() {
         let good = HEADER.to_bytes();
         assert!(Header::parse(&good[..SIZE - 1]) == Err(DropReason::PKT_TOO_SMALL));
-        // Version, type, and the four bytes that have to be zero.
-        for n in [0, 1, 8, 9, 10, 11] {
+        // Version, type, and the two bytes that have to be zero.
+        for n in [0, 1, 10, 11] {
             let mut bad = good;
             bad[n] ^= 0x80;
             assert!(Header::parse(&bad) == Err(DropReason::UNHANDLED_PROTO));

@@ -50,6 +50,8 @@ struct sockaddr_wren {
  * @dport: port of the receiver, network byte order
  * @len: length of the payload in bytes, network byte order; what follows it in
  *	the frame is padding
+ * @check: Internet checksum (RFC 1071) of the header and the payload, sent as
+ *	0xffff where it is 0; or 0 for none
  * @zero: sent as zero; a frame with another value is dropped
  */
 struct wrenhdr {
@@ -58,7 +60,55 @@ struct wrenhdr {
 	__be16	sport;
 	__be16	dport;
 	__be16	len;
-	__be32	zero;
+	__u16	check;
+	__be16	zero;
+};
+
+/* Options of AF_WREN sockets: setsockopt(fd, SOL_WREN, ...) */
+#define SOL_WREN		22354
+
+/* struct wren_mreq: receive what is sent to a multicast address, or no more */
+#define WREN_ADD_MEMBERSHIP	1
+#define WREN_DROP_MEMBERSHIP	2
+/* int: send with a checksum (1, the default) or without (0) */
+#define WREN_CHECKSUM		3
+/* struct wren_info: how full the buffers are; read only */
+#define WREN_INFO		4
+/* What recvmsg() with MSG_ERRQUEUE returns: struct sock_extended_err */
+#define WREN_RECVERR		5
+
+/**
+ * struct wren_mreq - a multicast address on an interface
+ * @wrenm_ifindex: interface index, or 0 for the one that the socket is bound to
+ * @wrenm_mac: the multicast address
+ * @wrenm_zero: must be zero
+ */
+struct wren_mreq {
+	__s32	wrenm_ifindex;
+	__u8	wrenm_mac[ETH_ALEN];
+	__u8	wrenm_zero[2];
+};
+
+/* Multicast addresses that a socket may have joined at a time */
+#define WREN_MAX_MEMBERSHIPS	32
+
+/**
+ * struct wren_info - how full the buffers of a socket are
+ * @wreni_wmem: bytes that are charged to the send buffer: in a qdisc or a device
+ * @wreni_sndbuf: size of the send buffer
+ * @wreni_rmem: bytes that are charged to the receive buffer
+ * @wreni_rcvbuf: size of the receive buffer
+ * @wreni_drops: datagrams that came and were dropped, for want of room or by a
+ *	filter
+ * @wreni_memberships: multicast addresses that the socket has joined
+ */
+struct wren_info {
+	__u32	wreni_wmem;
+	__u32	wreni_sndbuf;
+	__u32	wreni_rmem;
+	__u32	wreni_rcvbuf;
+	__u32	wreni_drops;
+	__u32	wreni_memberships;
 };
 
 /* Attributes of the link kind "wren" in IFLA_INFO_DATA */
