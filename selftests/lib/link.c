@@ -197,6 +197,21 @@ int link_mac(const char *name, unsigned char mac[ETH_ALEN])
 	return ret;
 }
 
+int link_set_mtu(const char *name, int mtu)
+{
+	struct ifreq ifr = { .ifr_mtu = mtu };
+
+	return device_ioctl(SIOCSIFMTU, name, &ifr);
+}
+
+int link_tx_checksum(const char *name, bool on)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = on };
+	struct ifreq ifr = { .ifr_data = (void *)&value };
+
+	return device_ioctl(SIOCETHTOOL, name, &ifr);
+}
+
 int link_speed(const char *name, unsigned int mbps)
 {
 	struct {

@@ -55,6 +55,22 @@ int wren_socket(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+int wren_raw(const struct end *end)
+{
+	int old = ns_enter(end->ns);
+	int fd = socket(wren_family(), SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		fd = -errno;
+	ns_leave(old);
+	return fd;
+}
+
+int wren_connect(int fd, const struct sockaddr_wren *to)
+{
+	return connect(fd, (const void *)to, sizeof(*to)) ? -errno : 0;
+}
+
 int wren_bind(int fd, int ifindex, int port)
 {
 	struct sockaddr_wren addr = wren_addr(ifindex, port, NULL);
@@ -134,6 +150,11 @@ int set_sockopt(int fd, int option, int value)
 {
 	return setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value)) ?
 	       -errno : 0;
+}
+
+int set_wrenopt(int fd, int option, const void *value, socklen_t len)
+{
+	return setsockopt(fd, SOL_WREN, option, value, len) ? -errno : 0;
 }
 
 int set_timeout(int fd, int option, int msecs)

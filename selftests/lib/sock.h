@@ -24,11 +24,15 @@ int wren_family(void);
 struct sockaddr_wren wren_addr(int ifindex, int port, const void *mac);
 
 int wren_socket(int flags);
+/* SOCK_RAW, in the namespace of the end: fd or -errno. */
+int wren_raw(const struct end *end);
 /* A socket that is bound in the namespace of the end: fd or -errno. */
 int wren_bound(const struct end *end, int port);
 int wren_bind(int fd, int ifindex, int port);
 /* The port that getsockname() tells, or -errno */
 int wren_port(int fd);
+/* As connect(), but -errno instead of -1 */
+int wren_connect(int fd, const struct sockaddr_wren *to);
 
 /* As sendto(), recvfrom() and ioctl(), but -errno instead of -1 */
 int wren_sendto(int fd, const void *data, size_t len, int flags,
@@ -38,6 +42,8 @@ int outq(int fd);
 int inq(int fd);
 int sockopt(int fd, int option);
 int set_sockopt(int fd, int option, int value);
+/* An option of the level SOL_WREN: 0 or -errno */
+int set_wrenopt(int fd, int option, const void *value, socklen_t len);
 int set_timeout(int fd, int option, int msecs);
 /* SO_MEMINFO, see linux/sock_diag.h */
 unsigned int meminfo(int fd, int what);
