@@ -10,7 +10,7 @@ use kernel::{
 };
 use knet::{
     bh,
-    netdev::Rtnl,
+    rtnl::Rtnl,
     sock::{
         LiveSocket,
         Socket, //
