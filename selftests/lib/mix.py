@@ -142,8 +142,8 @@ RECONFIGURATIONS = (
 )
 
 
-# Traffic: each is called again and again in a thread of its own. What fails because the link is
-# down or slow fails; only the sums count.
+# Traffic: one of them after the other at each end, at both ends at once. What fails because the
+# link is down or slow fails; only the sums count.
 
 
 def _udp(end, port):
@@ -357,8 +357,9 @@ class Mix:
     def _note(self, what):
         self.done[what.__name__] = self.done.get(what.__name__, 0) + 1
 
-    def _send(self, kind, end, rng):
+    def _send(self, end, rng):
         while not self._over.is_set():
+            kind = rng.choice(self.traffic)
             try:
                 kind(end, rng)
             except OSError:
@@ -371,12 +372,11 @@ class Mix:
 
     def start(self):
         """The traffic begins."""
-        for kind in self.traffic:
-            for end in self.ends:
-                rng = random.Random(self.rng.random())
-                thread = threading.Thread(target=self._send, args=(kind, end, rng), daemon=True)
-                thread.start()
-                self._threads.append(thread)
+        for end in self.ends:
+            rng = random.Random(self.rng.random())
+            thread = threading.Thread(target=self._send, args=(end, rng), daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def step(self):
         """One reconfiguration."""

@@ -4,6 +4,7 @@ What the python tests share: the kernel's ksft module, network namespaces, two o
 pair between them, and the ways to look at it.
 """
 
+import array
 import contextlib
 import ctypes
 import fcntl
@@ -38,6 +39,7 @@ __all__ = [
     "KsftSkipEx",
     "Namespace",
     "Pair",
+    "charged",
     "defer",
     "eventually",
     "ksft_eq",
@@ -58,7 +60,7 @@ LONG = 20.0
 # Not in python's socket module
 SO_SNDBUFFORCE = 32
 
-SIOCETHTOOL = 0x8946
+SIOCETHTOOL, SIOCOUTQ = 0x8946, 0x5411
 ETHTOOL_GSTRINGS, ETHTOOL_GSTATS, ETHTOOL_GSSET_INFO = 0x1B, 0x1D, 0x37
 ETH_SS_STATS, ETH_GSTRING_LEN = 1, 32
 
@@ -79,6 +81,13 @@ def eventually(condition, seconds=LONG):
         if time.monotonic() > end:
             return False
         time.sleep(0.01)
+
+
+def charged(sock):
+    """Bytes of packets that a datagram or packet socket is charged for."""
+    answer = array.array("i", [0])
+    fcntl.ioctl(sock, SIOCOUTQ, answer)
+    return answer[0]
 
 
 class Namespace:

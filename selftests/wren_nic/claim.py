@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """The claim of the sender on its packets: it lasts as long as the wire takes, and no longer."""
 
-import array
-import fcntl
-
 import rtnl
 from wren import (
     Namespace,
     Pair,
+    charged,
     defer,
     eventually,
     ksft_eq,
@@ -18,15 +16,7 @@ from wren import (
     ksft_true,
 )
 
-SIOCOUTQ = 0x5411
 COUNT = 5
-
-
-def charged(sock):
-    """Bytes of packets that are charged to the socket."""
-    answer = array.array("i", [0])
-    fcntl.ioctl(sock, SIOCOUTQ, answer)
-    return answer[0]
 
 
 def c34_claim_lasts_while_the_wire_has_not_taken_it():
@@ -74,9 +64,7 @@ def c19_claim_ends_where_the_wire_ends():
         "the first wire has delivered them",
     )
     ksft_true(
-        eventually(
-            lambda: pair.ns_b.sysfs("wren-c", "queues/tx-0/byte_queue_limits/inflight") > 0
-        ),
+        eventually(lambda: pair.ns_b.sysfs("wren-c", "queues/tx-0/byte_queue_limits/inflight") > 0),
         "the second wire has got one",
     )
     ksft_eq(pair.ns_b.counters("wren-c")["tx_queue_0_purged"], 0)

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the stack and the driver owe each other when a packet is transmitted."""
 
-import array
 import errno
-import fcntl
 import select
 import socket
 
 from wren import (
     Pair,
+    charged,
     eventually,
     ksft_eq,
     ksft_exit,
@@ -19,7 +18,6 @@ from wren import (
     ksft_true,
 )
 
-SIOCOUTQ = 0x5411
 SO_TIMESTAMPING = 37
 TX_SOFTWARE, REPORT_SOFTWARE = 1 << 1, 1 << 4
 UDP_SEGMENT = 103
@@ -51,9 +49,7 @@ class Wire:
 
     def charged(self):
         """Bytes of packets that the socket is charged for."""
-        answer = array.array("i", [0])
-        fcntl.ioctl(self.sock, SIOCOUTQ, answer)
-        return answer[0]
+        return charged(self.sock)
 
     def send_segments(self, count):
         """One large packet that the core has to cut before the device sees it."""
@@ -131,9 +127,7 @@ def c41_a_stop_within_the_burst_rings_too():
     wire.pair.speed(None)
     ksft_true(eventually(lambda: wire.charged() == 0), "nobody waits for a doorbell")
     # The socket at b is too small for all of them; a round is counted when it is over.
-    ksft_true(
-        eventually(lambda: wire.pair.ns_b.link(Pair.B)["rx_packets"] == received + RING + 5)
-    )
+    ksft_true(eventually(lambda: wire.pair.ns_b.link(Pair.B)["rx_packets"] == received + RING + 5))
 
 
 def c43_one_timestamp_for_each_packet():
