@@ -29,6 +29,7 @@ help:
 	@echo '  make kunit           only the suites inside the modules'
 	@echo '  make selftests       only what is tested from user space'
 	@echo '  make contract        which statements the last run has proved'
+	@echo '  make latency         how long a ping waits while TCP fills the wire'
 	@echo '  make check           style and static checks of the sources'
 	@echo '  make bench           what it costs, in instructions  [BENCH="suite..."]'
 	@echo
@@ -89,7 +90,7 @@ clean:
 KERNEL ?= stock
 test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: vm demo test kunit selftests contract bench
+.PHONY: vm demo test kunit selftests contract latency bench
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
@@ -102,6 +103,8 @@ selftests: modules modules-debug
 	@scripts/test --selftests $(test-args)
 contract:
 	@scripts/contract
+latency: modules
+	@scripts/latency
 bench: modules
 	@scripts/bench $(BENCH)
 
