@@ -10,6 +10,9 @@ JOBS  := $(shell nproc)
 # The jobserver of this make does not reach into the lab, which has processes of its own.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
+# bash has a variable of that name, too.
+unexport SECONDS
+
 .PHONY: help
 help:
 	@echo 'The modules: knet.ko, wren_nic.ko, af_wren.ko, and knet_echo.ko, a sample'
@@ -30,6 +33,7 @@ help:
 	@echo '  make selftests       only what is tested from user space'
 	@echo '  make contract        which statements the last run has proved'
 	@echo '  make latency         how long a ping waits while TCP fills the wire'
+	@echo '  make soak            ten minutes of everything at once  [SECONDS=N]'
 	@echo '  make check           style and static checks of the sources'
 	@echo '  make bench           what it costs, in instructions  [BENCH="suite..."]'
 	@echo
@@ -90,7 +94,7 @@ clean:
 KERNEL ?= stock
 test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: vm demo test kunit selftests contract latency bench
+.PHONY: vm demo test kunit selftests contract latency soak bench
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
@@ -105,6 +109,8 @@ contract:
 	@scripts/contract
 latency: modules
 	@scripts/latency
+soak: modules-debug
+	@scripts/soak $(if $(SECONDS),--seconds $(SECONDS))
 bench: modules
 	@scripts/bench $(BENCH)
 
