@@ -25,7 +25,8 @@ use super::{
     NetDevice,
     Operations,
     TxQueue,
-    Xmit, //
+    Xmit,
+    GSO_LEGACY_MAX_SIZE, //
 };
 use crate::{
     bindings,
@@ -347,6 +348,24 @@ mod tests {
         drop(guard);
         assert!(whole == Ok((ETHERTYPE, 50)));
         assert!(short == Err(DropReason::PKT_TOO_SMALL));
+        Ok(())
+    }
+
+    #[test]
+    fn a_limit_of_segmentation_leaves_room_for_a_segment() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        // Without RTNL, which an assertion that fails would keep: nobody else changes this device.
+        let guard = rcu::read_lock();
+        let dev = find(&guard).ok_or(ENODEV)?;
+        assert_eq!(dev.gso_max_size(), GSO_LEGACY_MAX_SIZE);
+        for size in [0, bindings::MAX_TCP_HEADER_VALUE, u32::MAX] {
+            assert_eq!(dev.set_gso_max_size(size), Err(EINVAL));
+        }
+        assert_eq!(dev.gso_max_size(), GSO_LEGACY_MAX_SIZE);
+        dev.set_gso_max_size(5000)?;
+        assert_eq!(dev.gso_max_size(), 5000);
+        drop(guard);
         Ok(())
     }
 
