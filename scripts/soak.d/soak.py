@@ -24,7 +24,7 @@ KUNIT = pathlib.Path("/sys/module/kunit/parameters/filter_glob")
 # Seconds of one job; a mix that has gone wrong is then short enough to be looked at.
 SLICE = 20
 # A job that takes so many seconds more hangs: a debug kernel on a busy emulator takes its time.
-PATIENCE = 240
+PATIENCE = 600
 # Pairs that are made and deleted in a soak of ten minutes or more, and how often the modules
 # are unloaded and loaded
 PAIRS, RELOADS = 1000, 20
@@ -159,7 +159,7 @@ class Soak:
         self.reload(max(RELOADS * min(self.seconds, 600) // 600, 2))
         after = memory.settled()
         self.say(f"measured: {after}")
-        for text in memory.growth(before, after, self.done["cycles"]):
+        for text in memory.growth(before, after, self.done.get("cycles", 0)):
             self.problem(text)
         self.unload()
         for text in leftovers():

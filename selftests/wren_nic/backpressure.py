@@ -145,26 +145,29 @@ def tcp_does_not_repeat_what_is_in_the_ring():
 
 
 def bql_holds_the_ring_near_its_limit():
-    """Under a bulk TCP flow the ring has never more bytes than the limit and one packet, and the
+    """Under bulk TCP flows the ring has never more bytes than the limit and one packet, and the
     rest waits in the qdisc."""
     limit = 4 * SEGMENT
     pair = Pair()
     pair.ns_a.run(f"tc qdisc replace dev {Pair.A} root pfifo limit 1000")
     one_segment_each(pair)
-    flow = Flow(pair)
+    # TCP small queues give a slow wire three packets of a flow, fewer than the limit.
+    flows = [Flow(pair, 5001 + n) for n in range(4)]
     for end in ("limit_max", "limit_min"):
         pair.ns_a.sysfs(Pair.A, BQL + end, limit)
-    ksft_true(flow.send(1 << 18), "the flow runs")
+    ksft_true(flows[0].send(1 << 18), "a flow runs")
     ksft_eq(pair.ns_a.sysfs(Pair.A, BQL + "limit"), limit)
-    pair.speed(1)
-    flow.start()
-    ksft_true(eventually(lambda: waiting(pair)[1] > 0), "the wire is too slow for the flow")
+    pair.speed(2)
+    for flow in flows:
+        flow.start()
+    ksft_true(eventually(lambda: waiting(pair)[1] > 0), "the wire is too slow for the flows")
     seen = [pair.ns_a.sysfs(Pair.A, BQL + "inflight") for _ in range(300)]
     ksft_lt(max(seen), limit + SEGMENT + 1)
     ksft_gt(max(seen), limit - SEGMENT, "the wire always has something to do")
     pair.speed(None)
-    flow.stop()
-    ksft_true(eventually(lambda: flow.received == flow.sent), "all of it arrives")
+    for flow in flows:
+        flow.stop()
+        ksft_true(eventually(lambda flow=flow: flow.received == flow.sent), "all of it arrives")
 
 
 def speed_limits_segmentation_by_the_device():
