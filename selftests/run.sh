@@ -202,7 +202,7 @@ left_behind() {
 # run_one PROGRAM[:TEST,...]: writes its KTAP and a line "status seconds"
 run_one() {
 	local program=${1%%:*} tests=${1#*:} file limit flag=-t args=() start status test
-	for file in "$here/$program" "$here/$program.sh" "$here/$program.py"; do
+	for file in "$here/$program" "$here/$program.py"; do
 		[[ ! -e $file ]] || break
 	done
 	read -r _ _ limit < <(suite_of "$program")

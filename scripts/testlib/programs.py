@@ -68,7 +68,7 @@ def _list_c(output):
 def _list_tests(name):
     """The tests of a program, in the order in which they run."""
     lab = ROOT / "scripts/lab" / name
-    for file in (BUILT / name, BUILT / f"{name}.sh", BUILT / f"{name}.py", lab):
+    for file in (BUILT / name, BUILT / f"{name}.py", lab):
         if file.is_file():
             break
     else:

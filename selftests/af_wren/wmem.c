@@ -456,7 +456,7 @@ TEST_F(wmem, outq_is_bounded_on_slow_wire)
 {
 	struct writer writer = writer_of(&self->tx);
 	int size, now, most = 0, samples = 0;
-	long long end;
+	long long deadline;
 
 	ASSERT_EQ(0, set_sockopt(self->tx.fd, SO_SNDBUF, 0));
 	ASSERT_EQ(0, wire_stop(&self->link));
@@ -465,15 +465,13 @@ TEST_F(wmem, outq_is_bounded_on_slow_wire)
 	ASSERT_EQ(0, wire_slow(&self->link));
 
 	ASSERT_EQ(0, writer_start(&writer));
-	end = now_ms() + 1500;
-	while (now_ms() < end || writer.sent < 10) {
-		ASSERT_GT(end + LONG_MS, now_ms());
+	deadline = now_ms() + LONG_MS;
+	while (writer.sent < 50 || samples < 1000 || most < SOCK_MIN_SNDBUF) {
+		ASSERT_GT(deadline, now_ms());
 		now = outq(self->tx.fd);
 		most = now > most ? now : most;
 		samples++;
 	}
-	EXPECT_LT(100, samples);
-	EXPECT_LE(SOCK_MIN_SNDBUF, most);
 	EXPECT_GT(SOCK_MIN_SNDBUF + size, most);
 
 	writer.stop = true;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-As much of rtnetlink as the tests need: links are made, changed, looked at and deleted without
-starting a program for each step, which is slow on an emulated machine.
+As much of rtnetlink as the tests need: links are made, changed, looked at and deleted, and get
+addresses, neighbours and qdiscs, without starting a program for each step, which takes an emulated
+machine longer than the step itself.
 """
 
 import os
@@ -9,9 +10,11 @@ import socket
 import struct
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE, NLM_F_DUMP = 1, 4, 0x200, 0x400, 0x300
+NLM_F_REPLACE, NLM_F_ECHO = 0x100, 8
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 RTMGRP_LINK = 1
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWADDR, RTM_NEWNEIGH, RTM_NEWQDISC, RTM_GETQDISC = 20, 28, 36, 38
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_QDISC = 1, 3, 4, 5, 6
 IFLA_LINKINFO, IFLA_STATS64, IFLA_NET_NS_FD = 18, 23, 28
 IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES, IFLA_CARRIER, IFLA_LINK_NETNSID = 31, 32, 33, 37
@@ -20,6 +23,10 @@ IFLA_WREN_PEER, IFLA_WREN_RING_SIZE, IFLA_WREN_SPEED = 1, 2, 3
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS = 1, 2
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 1, 0x40, 0x10000
+IFA_ADDRESS, IFA_LOCAL, IFA_F_NODAD = 1, 2, 2
+NDA_DST, NDA_LLADDR, NUD_PERMANENT = 1, 2, 0x80
+TCA_KIND, TCA_OPTIONS, TCA_STATS2, TC_H_ROOT = 1, 2, 7, 0xFFFFFFFF
+TCA_STATS_QUEUE = 3
 
 STATS64 = (
     "rx_packets",
@@ -148,6 +155,49 @@ def change(name, up=None, data=None, **values):
     if data is not None:
         payload += attr(IFLA_LINKINFO, linkinfo(data))
     request(RTM_NEWLINK, NLM_F_ACK, payload)
+
+
+def _ip(text):
+    """The family and the bytes of an IP address."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    return family, socket.inet_pton(family, text)
+
+
+def add_address(name, text, bits):
+    """Give a link an IP address of a network of so many bits; it may be used at once."""
+    family, address = _ip(text)
+    payload = struct.pack("=BBBBI", family, bits, IFA_F_NODAD, 0, socket.if_nametoindex(name))
+    payload += attr(IFA_LOCAL, address) + attr(IFA_ADDRESS, address)
+    _request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, payload)
+
+
+def set_neighbour(name, text, mac):
+    """Who has an IP address is known, for ever."""
+    family, address = _ip(text)
+    index = socket.if_nametoindex(name)
+    payload = struct.pack("=B3xiHBB", family, index, NUD_PERMANENT, 0, 0)
+    payload += attr(NDA_DST, address) + attr(NDA_LLADDR, mac)
+    _request(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, payload)
+
+
+def _tcmsg(name):
+    return struct.pack("=B3xiIII", 0, socket.if_nametoindex(name), 0, TC_H_ROOT, 0)
+
+
+def set_qdisc(name, kind, limit=None):
+    """Replace the root qdisc: one without options, or a pfifo with a limit of packets."""
+    payload = _tcmsg(name) + attr(TCA_KIND, kind)
+    if limit is not None:
+        payload += attr(TCA_OPTIONS, limit)
+    _request(RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, payload)
+
+
+def qdisc_queue(name):
+    """What waits in the root qdisc and what it has dropped: (packets, bytes, drops)."""
+    # The answer is a notification, which who asks gets only as an echo.
+    (body,) = _request(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, _tcmsg(name))
+    stats = attrs(attrs(body[20:])[TCA_STATS2])
+    return struct.unpack_from("=III", stats[TCA_STATS_QUEUE])
 
 
 def _link(body):

@@ -34,6 +34,9 @@ from kernel_net.ksft import (
 from kernel_net.utils import defer
 
 __all__ = [
+    "LONG",
+    "SO_RCVBUFFORCE",
+    "SO_SNDBUFFORCE",
     "CommandError",
     "KsftNamedVariant",
     "KsftSkipEx",
@@ -54,15 +57,18 @@ __all__ = [
     "ksft_variants",
 ]
 
-# Longer than anything takes on the slowest machine, shorter than a hang
-LONG = 20.0
+# Longer than anything takes on the slowest and busiest machine, shorter than a hang
+LONG = 60.0
 
 # Not in python's socket module
-SO_SNDBUFFORCE = 32
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 
 SIOCETHTOOL, SIOCOUTQ = 0x8946, 0x5411
 ETHTOOL_GSTRINGS, ETHTOOL_GSTATS, ETHTOOL_GSSET_INFO = 0x1B, 0x1D, 0x37
+ETHTOOL_GLINKSETTINGS, ETHTOOL_SLINKSETTINGS = 0x4C, 0x4D
 ETH_SS_STATS, ETH_GSTRING_LEN = 1, 32
+DUPLEX_FULL, PORT_OTHER, AUTONEG_DISABLE = 1, 0xFF, 0
+SPEED_UNKNOWN = 0xFFFFFFFF
 
 MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -91,14 +97,14 @@ def charged(sock):
 
 
 class Namespace:
-    """A network namespace of our own, without IPv6: tests count packets."""
+    """A network namespace of our own; without IPv6 if not asked for: tests count packets."""
 
-    def __init__(self):
+    def __init__(self, ipv6=False):
         self._sysfs = None
         with open("/proc/thread-self/ns/net", "rb") as old:
             os.unshare(os.CLONE_NEWNET)
             self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            for conf in ("all", "default"):
+            for conf in () if ipv6 else ("all", "default"):
                 path = f"/proc/sys/net/ipv6/conf/{conf}/disable_ipv6"
                 if os.path.exists(path):
                     with open(path, "w", encoding="ascii") as file:
@@ -129,7 +135,7 @@ class Namespace:
         """Run a program in the namespace, and return what it prints."""
         with self.entered():
             result = subprocess.run(
-                command.split(), capture_output=True, text=True, timeout=60, check=False
+                command.split(), capture_output=True, text=True, timeout=5 * LONG, check=False
             )
         if result.returncode:
             raise CommandError(f"{command}: {result.stderr.strip() or result.returncode}")
@@ -164,6 +170,26 @@ class Namespace:
         with self.entered():
             rtnl.delete(name)
 
+    def address(self, name, text, bits=24):
+        """Give a device an IP address, see rtnl.add_address()."""
+        with self.entered():
+            rtnl.add_address(name, text, bits)
+
+    def neighbour(self, name, text, mac):
+        """Tell who has an IP address, see rtnl.set_neighbour()."""
+        with self.entered():
+            rtnl.set_neighbour(name, text, mac)
+
+    def qdisc(self, name, kind, limit=None):
+        """Replace the root qdisc of a device, see rtnl.set_qdisc()."""
+        with self.entered():
+            rtnl.set_qdisc(name, kind, limit)
+
+    def qdisc_queue(self, name):
+        """What waits in the root qdisc of a device, see rtnl.qdisc_queue()."""
+        with self.entered():
+            return rtnl.qdisc_queue(name)
+
     def carrier(self, name):
         """Whether the device is up and has carrier."""
         return bool(self.link(name)["flags"] & rtnl.IFF_LOWER_UP)
@@ -179,25 +205,45 @@ class Namespace:
         with open(path, "r" if value is None else "w", encoding="ascii") as file:
             return int(file.read()) if value is None else file.write(str(value))
 
+    def _ethtool(self, name, command):
+        """The answer to an ethtool request that begins with these bytes."""
+        buffer = ctypes.create_string_buffer(command, 65536)
+        request = struct.pack("16sP16x", name.encode(), ctypes.addressof(buffer))
+        with self.entered(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, SIOCETHTOOL, request)
+        return buffer.raw
+
     def counters(self, name):
         """What `ethtool -S` counts, by name."""
-
-        def ethtool(command):
-            buffer = ctypes.create_string_buffer(command, 65536)
-            request = struct.pack("16sP16x", name.encode(), ctypes.addressof(buffer))
-            fcntl.ioctl(sock, SIOCETHTOOL, request)
-            return buffer.raw
-
-        with self.entered(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            info = ethtool(struct.pack("=IIQI", ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_STATS, 0))
-            (count,) = struct.unpack_from("=I", info, 16)
-            strings = ethtool(struct.pack("=III", ETHTOOL_GSTRINGS, ETH_SS_STATS, count))
-            values = ethtool(struct.pack("=II", ETHTOOL_GSTATS, count))
+        info = self._ethtool(
+            name, struct.pack("=IIQI", ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_STATS, 0)
+        )
+        (count,) = struct.unpack_from("=I", info, 16)
+        strings = self._ethtool(name, struct.pack("=III", ETHTOOL_GSTRINGS, ETH_SS_STATS, count))
+        values = self._ethtool(name, struct.pack("=II", ETHTOOL_GSTATS, count))
         names = (
             strings[12 + n * ETH_GSTRING_LEN :][:ETH_GSTRING_LEN].split(b"\0")[0].decode()
             for n in range(count)
         )
         return dict(zip(names, struct.unpack_from(f"={count}Q", values, 8), strict=True))
+
+    def speed(self, name, mbps):
+        """What `ethtool -s speed` does; None takes the limit off."""
+        # The kernel says how many words its masks have, which have to follow.
+        answer = self._ethtool(name, struct.pack("=I44x", ETHTOOL_GLINKSETTINGS))
+        (words,) = struct.unpack_from("b", answer, 15)
+        self._ethtool(
+            name,
+            struct.pack(
+                "=IIBBxB3xb32x",
+                ETHTOOL_SLINKSETTINGS,
+                SPEED_UNKNOWN if mbps is None else mbps,
+                DUPLEX_FULL,
+                PORT_OTHER,
+                AUTONEG_DISABLE,
+                -words,
+            ),
+        )
 
 
 class Pair:
@@ -206,17 +252,17 @@ class Pair:
     A, B = "wren-a", "wren-b"
     ADDR_A, ADDR_B = "192.0.2.1", "192.0.2.2"
 
-    def __init__(self, queues=1, rx_queues=None):
-        self.ns_a, self.ns_b = Namespace(), Namespace()
+    def __init__(self, queues=1, rx_queues=None, ipv6=False):
+        self.ns_a, self.ns_b = Namespace(ipv6), Namespace(ipv6)
         defer(self.ns_a.close)
         defer(self.ns_b.close)
-        self.make(queues)
-        self.ns_a.run(f"ip addr add {self.ADDR_A}/24 dev {self.A}")
-        self.ns_b.run(f"ip addr add {self.ADDR_B}/24 dev {self.B}")
+        self.make(queues, rx_queues)
+        self.ns_a.address(self.A, self.ADDR_A)
+        self.ns_b.address(self.B, self.ADDR_B)
         self.ns_b.change(self.B, up=True)
         self.up()
 
-    def make(self, queues):
+    def make(self, queues, rx_queues=None):
         """The two devices, each in its namespace."""
         peer = {
             rtnl.IFLA_IFNAME: self.B,
@@ -232,13 +278,11 @@ class Pair:
         if not eventually(lambda: self.ns_a.carrier(self.A)):
             raise CommandError("no carrier")
         # The neighbour is known, so no ARP is on the wire.
-        mac = self.ns_b.link(self.B)["address"].hex(":")
-        self.ns_a.run(f"ip neigh replace {self.ADDR_B} lladdr {mac} dev {self.A}")
+        self.ns_a.neighbour(self.A, self.ADDR_B, self.ns_b.link(self.B)["address"])
 
     def speed(self, mbps):
         """Pace the wire from a to b; None takes the limit off."""
-        value = 0xFFFFFFFF if mbps is None else mbps
-        self.ns_a.run(f"ethtool -s {self.A} speed {value} duplex full autoneg off")
+        self.ns_a.speed(self.A, mbps)
 
     def udp(self, port=9):
         """A socket that sends from a to b."""

@@ -14,6 +14,7 @@ import subprocess
 from collections import Counter
 
 from wren import (
+    LONG,
     KsftSkipEx,
     Pair,
     defer,
@@ -95,7 +96,7 @@ def readable(sock, flags=select.POLLIN):
     """Whether there is something to read before the time is up."""
     poll = select.poll()
     poll.register(sock, flags)
-    return bool(poll.poll(20000))
+    return bool(poll.poll(1000 * LONG))
 
 
 def inet(namespace, kind, address, port):
@@ -135,11 +136,11 @@ def tcp_exchange(pair, size):
     listener = inet(pair.ns_b, socket.SOCK_STREAM, pair.ADDR_B, PORT)
     listener.listen()
     client = inet(pair.ns_a, socket.SOCK_STREAM, pair.ADDR_A, 0)
-    client.settimeout(20)
+    client.settimeout(LONG)
     client.connect((pair.ADDR_B, PORT))
     server, _ = listener.accept()
     defer(server.close)
-    server.settimeout(20)
+    server.settimeout(LONG)
     left = size
     client.sendall(bytes(size))
     while left:

@@ -50,11 +50,10 @@ def c19_claim_ends_where_the_wire_ends():
         pair.ns_b.change(device, up=True)
     ns_c.change("wren-d", up=True)
     ksft_true(eventually(lambda: pair.ns_b.carrier("wren-c")), "the second wire has carrier")
-    pair.ns_b.run("ethtool -s wren-c speed 0 duplex full autoneg off")
+    pair.ns_b.speed("wren-c", 0)
 
     # The frames are for somebody behind the second wire.
-    mac = ns_c.link("wren-d")["address"].hex(":")
-    pair.ns_a.run(f"ip neigh replace {Pair.ADDR_B} lladdr {mac} dev {Pair.A}")
+    pair.ns_a.neighbour(Pair.A, Pair.ADDR_B, ns_c.link("wren-d")["address"])
     sock = pair.udp()
     before = pair.ns_b.link(Pair.B)["rx_packets"]
     for _ in range(COUNT):

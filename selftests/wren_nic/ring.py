@@ -13,7 +13,6 @@ from wren import (
     ksft_ge,
     ksft_gt,
     ksft_in,
-    ksft_lt,
     ksft_run,
     ksft_true,
 )
@@ -32,7 +31,7 @@ class Wire:
         self.pair = Pair(queues)
         self.ns_a, self.ns_b = self.pair.ns_a, self.pair.ns_b
         if queues == 1:
-            self.ns_a.run("tc qdisc replace dev wren-a root pfifo limit 1000")
+            self.ns_a.qdisc(Pair.A, "pfifo", limit=1000)
         self.sink = self.pair.sink()
         self.sock = self.pair.udp()
         if ring_only:
@@ -68,8 +67,7 @@ class Wire:
 
     def in_qdisc(self):
         """Packets that wait in front of the device."""
-        shown = self.ns_a.json("tc -j -s qdisc show dev wren-a root")
-        return shown[0]["qlen"]
+        return self.ns_a.qdisc_queue(Pair.A)[0]
 
     def counter(self, name):
         """A counter of the first transmit queue at a."""
@@ -128,7 +126,7 @@ def c39_full_ring_stops_and_wakes_queue():
     wakes = wire.counter("wakes")
     wire.pair.speed(None)
     wire.drained(RING + 200)
-    ksft_gt(wire.counter("wakes"), wakes)
+    ksft_true(eventually(lambda: wire.counter("wakes") > wakes), "the queue was woken")
     ksft_eq(wire.counter("busy"), before["tx_queue_0_busy"])
     ksft_eq(wire.counter("drops"), before["tx_queue_0_drops"])
     ksft_eq(wire.sent("dropped"), 0)
@@ -163,7 +161,7 @@ def c38_down_resets_queue():
     before = wire.received()
     wire.send(20)
     ksft_true(eventually(lambda: wire.received() - before == 20), "it sends again")
-    ksft_eq(wire.bql("inflight"), 0)
+    ksft_true(eventually(lambda: wire.bql("inflight") == 0), "nothing is in flight")
 
 
 def c38_peer_down_empties_ring():
@@ -190,16 +188,14 @@ def speed_paces_wire():
     start = time.monotonic()
     wire.send(count)
     ksft_true(eventually(lambda: wire.received() == count))
-    took = time.monotonic() - start
-    ksft_gt(took, 0.9 * (count - 1) * FRAME * 8 / 10e6)
-    ksft_lt(took, 10, "nor does it stand still")
+    ksft_gt(time.monotonic() - start, 0.9 * (count - 1) * FRAME * 8 / 10e6)
 
 
 def speed_is_reported():
     """Unknown without a limit, else what was set; the other direction has its own."""
     wire = Wire()
     ksft_in("Speed: Unknown!", wire.ns_a.run("ethtool wren-a"))
-    wire.pair.speed(100)
+    wire.ns_a.run("ethtool -s wren-a speed 100 duplex full autoneg off")
     ksft_in("Speed: 100Mb/s", wire.ns_a.run("ethtool wren-a"))
     ksft_in("Speed: Unknown!", wire.ns_b.run("ethtool wren-b"))
     wire.pair.speed(None)
