@@ -13,15 +13,24 @@ modules=(knet wren_nic af_wren)
 ko=
 out=
 load_only=
+queue=
+kunit=1
 plan=()
+
+# Limits of time are for a quiet machine; a slow or busy one gets so many times that.
+slack=5
 
 usage() {
 	cat <<END_OF_USAGE
-usage: run.sh --ko DIR [--out DIR] [--load-only | PROGRAM[:TEST,TEST...]...]
+usage: run.sh --ko DIR [--out DIR] [--no-kunit]
+              [--load-only | --queue DIR | PROGRAM[:TEST,TEST...]...]
 
   --ko DIR     where knet.ko, wren_nic.ko and af_wren.ko are
   --out DIR    where results go (default: a new directory in /tmp)
   --load-only  no test program; KUnit's tests run when the modules are loaded
+  --no-kunit   they do not
+  --queue DIR  what to run is told while it runs: PROGRAM[:TEST,TEST...] in the files DIR/1, DIR/2
+               and so on, for each of which it waits; an empty one is the end
 
 PROGRAM is a name from the file "suites" (default: all), TEST one that the program lists with -l.
 The tests over two real NICs use the two virtio-net devices, if there are two, or what
@@ -32,7 +41,7 @@ END_OF_USAGE
 
 while [[ $# -gt 0 ]]; do
 	case $1 in
-	--ko | --out)
+	--ko | --out | --queue)
 		[[ $# -ge 2 ]] || {
 			usage >&2
 			exit 2
@@ -40,10 +49,12 @@ while [[ $# -gt 0 ]]; do
 		case $1 in
 		--ko) ko=$2 ;;
 		--out) out=$2 ;;
+		--queue) queue=$2 ;;
 		esac
 		shift
 		;;
 	--load-only) load_only=1 ;;
+	--no-kunit) kunit= ;;
 	-h | --help)
 		usage
 		exit
@@ -75,7 +86,7 @@ mountpoint -q $debugfs || mount -t debugfs none $debugfs
 this_kernel=stock
 [[ ! -e /proc/lockdep ]] || this_kernel=debug
 
-if [[ ${#plan[@]} -eq 0 && -z $load_only ]]; then
+if [[ ${#plan[@]} -eq 0 && -z $load_only && -z $queue ]]; then
 	while read -r program kernels _; do
 		[[ $kernels = all || $kernels = "$this_kernel" ]] || continue
 		plan+=("$program")
@@ -83,24 +94,22 @@ if [[ ${#plan[@]} -eq 0 && -z $load_only ]]; then
 fi
 
 # The checks of the run itself, as one more test program
-checks=0
+checks=()
 result=0
 mkdir -p "$out/kunit"
-{
-	echo "TAP version 13"
-	echo "1..$((${#plan[@]} + 3))"
-} >"$out/run.ktap"
 
 # check NAME PROBLEM: passed if there is no problem
 check() {
-	checks=$((checks + 1))
+	local number=$((${#checks[@]} + 1))
 	if [[ -z $2 ]]; then
-		echo "ok $checks $1" >>"$out/run.ktap"
+		checks+=("ok $number $1")
 	else
-		printf '# %s\nnot ok %d %s\n' "$2" "$checks" "$1" >>"$out/run.ktap"
+		checks+=("# $2"$'\n'"not ok $number $1")
 		echo "$1: $2"
 		result=1
 	fi
+	# How many there will be is not known before the last one.
+	printf '%s\n' "TAP version 13" "1..$number" "${checks[@]}" >"$out/run.ktap"
 }
 
 load() {
@@ -113,7 +122,7 @@ load() {
 unload() {
 	local i tries
 	for ((i = ${#modules[@]} - 1; i >= 0; i--)); do
-		for ((tries = 0; tries < 100; tries++)); do
+		for ((tries = 0; tries < 600; tries++)); do
 			[[ -e /sys/module/${modules[i]} ]] || continue 2
 			rmmod "${modules[i]}" && continue 2
 			sleep 0.1
@@ -122,14 +131,18 @@ unload() {
 	done
 }
 
-# What KUnit found when a module was loaded is there until it is unloaded. Once is enough: the
-# programs load the modules again and again.
+# What KUnit found when a module was loaded is there until it is unloaded.
 save_kunit() {
-	local suite filter=/sys/module/kunit/parameters/filter_glob
+	local suite
 	for suite in "$debugfs"/kunit/*/results; do
 		[[ -e $suite ]] || continue
 		cat "$suite" >"$out/kunit/$(basename "$(dirname "$suite")").ktap"
 	done
+}
+
+# No KUnit from here on: the programs load the modules again and again.
+stop_kunit() {
+	local filter=/sys/module/kunit/parameters/filter_glob
 	[[ ! -w $filter ]] || echo none >"$filter"
 }
 
@@ -192,7 +205,7 @@ left_behind() {
 		return
 	fi
 	# Namespaces and sockets of a process that has ended take a moment.
-	for ((tries = 0; tries < 100; tries++)); do
+	for ((tries = 0; tries < 600; tries++)); do
 		[[ $(references af_wren) -ne 0 ]] || return 0
 		sleep 0.1
 	done
@@ -218,23 +231,50 @@ run_one() {
 		done
 	fi
 	start=$SECONDS
-	timeout -k 10 "$limit" "$file" "${args[@]}" </dev/null >"$out/$program.ktap" 2>&1
+	timeout -k 10 $((limit * slack)) "$file" "${args[@]}" </dev/null >"$out/$program.ktap" 2>&1
 	status=$?
 	echo "$status $((SECONDS - start))" >"$out/$program.status"
 	echo "$program: status $status, $((SECONDS - start)) s"
 }
 
+# run_entry PROGRAM[:TEST,...]: runs it and looks what it has left
+run_entry() {
+	local before
+	before=$(drops)
+	run_one "$1"
+	load
+	check "nothing_left_by_${1%%:*}" "$(left_behind "${1%%:*}" "$before")"
+}
+
+# Runs what the queue tells.
+run_queue() {
+	local number entry
+	for ((number = 1; ; number++)); do
+		until [[ -e $queue/$number ]]; do
+			sleep 0.1
+		done
+		entry=$(<"$queue/$number")
+		[[ -n $entry ]] || return
+		run_entry "$entry"
+	done
+}
+
+[[ -n $kunit ]] || stop_kunit
 problem=$(load 2>&1) || problem+="the modules cannot be loaded"
 check modules_load "$problem"
-save_kunit
+if [[ -n $kunit ]]; then
+	save_kunit
+	stop_kunit
+fi
 check nothing_dropped_by_kunit "$(kunit_drops)"
 find_nics
-for entry in "${plan[@]}"; do
-	before=$(drops)
-	run_one "$entry"
-	load
-	check "nothing_left_by_${entry%%:*}" "$(left_behind "${entry%%:*}" "$before")"
-done
+if [[ -n $queue ]]; then
+	run_queue
+else
+	for entry in "${plan[@]}"; do
+		run_entry "$entry"
+	done
+fi
 problem=$(unload 2>&1) && problem= || problem+=" the modules cannot be unloaded"
 check modules_unload "$problem"
 echo "results: $out"

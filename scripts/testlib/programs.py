@@ -19,11 +19,12 @@ class TestError(Exception):
 class Program:
     """
     A program of selftests/suites, and its tests by the names that it prints. It runs on a kernel,
-    or is one of scripts/lab.
+    or is one of scripts/lab. The limit is in seconds.
     """
 
     name: str
     kernels: str
+    limit: int
     tests: list[str] = field(default_factory=list)
 
     def runs_on(self, kernel):
@@ -106,7 +107,7 @@ def programs(patterns):
             continue
         tests = [test for test in _list_tests(words[0]) if wanted(patterns, words[0], test)]
         if tests:
-            found.append(Program(words[0], words[1], tests))
+            found.append(Program(words[0], words[1], int(words[2]), tests))
     return found
 
 

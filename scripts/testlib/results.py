@@ -143,7 +143,9 @@ def machine_suite(machine):
     """The run as a whole: what run.sh checked, and what scripts/vm says about the kernel's log."""
     path = machine.out / "run.ktap"
     log = machine.directory / "vm.log"
-    suite = Suite(machine.kernel, RUN, log, machine.seconds)
+    # The second machine of a kernel has checks of its own.
+    name = RUN if machine.number == 1 else f"{RUN}-{machine.number}"
+    suite = Suite(machine.kernel, name, log, machine.seconds)
     suite.cases = read_ktap(path) if path.exists() else []
     checks_failed = suite.count("failed")
     expected = len(machine.programs) + 3

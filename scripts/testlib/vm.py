@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One virtual machine that runs a list of test programs, and says how far it is."""
+"""The virtual machines that run the test programs of one kernel, and say how far they are."""
 
 import os
 import shutil
@@ -12,22 +12,41 @@ from pathlib import Path
 from .programs import ROOT, TestError, plan_argument
 
 # For the whole run of a machine; it is there to end one that hangs.
-LIMIT = {"stock": 700, "debug": 1500}
+LIMIT = 3600
+# So many at most: one CPU is busy with a machine, and the debug kernel takes by far the longest.
+MACHINES = {"stock": 1, "debug": 2}
 MODULES = ("knet", "wren_nic", "af_wren")
 
 
-class Machine(threading.Thread):
-    """Boots the kernel, runs the programs there, keeps what they wrote below its directory."""
+class Queue:
+    """The programs of one kernel, which its machines take one after the other."""
 
-    def __init__(self, kernel, programs, directory, say):
-        super().__init__(name=kernel)
+    def __init__(self, programs):
+        # What may take longest begins first, so that the machines end at the same time.
+        self._waiting = sorted(programs, key=lambda program: -program.limit)
+        self._lock = threading.Lock()
+
+    def take(self):
+        """The next one, None if there is none."""
+        with self._lock:
+            return self._waiting.pop(0) if self._waiting else None
+
+
+class Machine(threading.Thread):
+    """Boots the kernel, runs programs there, keeps what they wrote below its directory."""
+
+    def __init__(self, kernel, number, queue, directory, say):
+        name = kernel if number == 1 else f"{kernel}-{number}"
+        super().__init__(name=name)
         self.kernel = kernel
-        self.programs = programs
-        self.directory = Path(directory)
+        self.number = number
+        self.directory = Path(directory) / name
         self.out = self.directory / "tests"
         self.say = say
+        self.programs = []
         self.status = None
         self.seconds = 0
+        self._queue = queue
         self._process = None
         missing = [name for name in MODULES if not (self._modules() / f"{name}.ko").exists()]
         if missing:
@@ -40,7 +59,8 @@ class Machine(threading.Thread):
         return ROOT / "build" / self.kernel
 
     def _command(self):
-        plan = [plan_argument(program) for program in self.programs] or ["--load-only"]
+        # KUnit's tests run once.
+        kunit = [] if self.number == 1 else ["--no-kunit"]
         return [
             ROOT / "scripts/vm",
             "--kernel",
@@ -48,7 +68,7 @@ class Machine(threading.Thread):
             "--cpus",
             "2",
             "--timeout",
-            str(LIMIT[self.kernel]),
+            str(LIMIT),
             "--log",
             self.directory,
             "--",
@@ -57,13 +77,15 @@ class Machine(threading.Thread):
             f"/wren/build/{self.kernel}",
             "--out",
             "/out/tests",
-            *plan,
+            "--queue",
+            "/out/queue",
+            *kunit,
         ]
 
     def run(self):
         """The thread: one run of scripts/vm."""
         shutil.rmtree(self.directory, ignore_errors=True)
-        self.directory.mkdir(parents=True)
+        self._plan().mkdir(parents=True)
         start = time.monotonic()
         with (
             open(self.directory / "vm.log", "w", encoding="utf-8") as log,
@@ -81,19 +103,37 @@ class Machine(threading.Thread):
         self.seconds = round(time.monotonic() - start)
         self.status = process.returncode
 
+    def _plan(self):
+        return self.directory / "queue"
+
+    def _next(self, number):
+        """Tell the guest what to run as the next one, which is returned; None: it was the last."""
+        program = self._queue.take()
+        if program:
+            self.programs.append(program)
+        # It must not see a file that is not written yet.
+        draft = self._plan() / "draft"
+        draft.write_text(plan_argument(program) if program else "", encoding="ascii")
+        draft.rename(self._plan() / str(number))
+        return program
+
     def _watch(self, process):
-        """Tell about each program when it has ended."""
-        waiting = list(self.programs)
-        while waiting:
+        """Give it one program after the other, and tell about each when it has ended."""
+        number = 1
+        program = self._next(number)
+        while program:
             ended = process.poll() is not None
-            for program in list(waiting):
-                status = self.program_status(program.name)
-                if status:
-                    waiting.remove(program)
-                    self.say(self.kernel, program.name, *status)
+            status = self.program_status(program.name)
+            if status:
+                self.say(self.name, program.name, *status)
             if ended:
+                # What is left is for the other machines.
                 return
-            time.sleep(0.3)
+            if status:
+                number += 1
+                program = self._next(number)
+            else:
+                time.sleep(0.2)
         process.wait()
 
     def program_status(self, name):

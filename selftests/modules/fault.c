@@ -216,13 +216,13 @@ static void each_fault_in_init(struct __test_metadata *_metadata,
 	EXPECT_FALSE(module_loaded(name));
 }
 
-TEST_F_TIMEOUT(fault, load_knet, 180)
+TEST_F(fault, load_knet)
 {
 	ASSERT_EQ(0, modules_unload());
 	each_fault_in_init(_metadata, "knet");
 }
 
-TEST_F_TIMEOUT(fault, load_wren_nic, 180)
+TEST_F(fault, load_wren_nic)
 {
 	ASSERT_EQ(0, modules_unload());
 	ASSERT_EQ(0, module_load("knet", ""));
@@ -230,7 +230,7 @@ TEST_F_TIMEOUT(fault, load_wren_nic, 180)
 	EXPECT_EQ(0, module_unload("knet"));
 }
 
-TEST_F_TIMEOUT(fault, load_af_wren, 180)
+TEST_F(fault, load_af_wren)
 {
 	ASSERT_EQ(0, modules_unload());
 	ASSERT_EQ(0, module_load("knet", ""));
@@ -278,7 +278,8 @@ static int add_pair_with_fault(void)
 	       ret : -ENOTRECOVERABLE;
 }
 
-TEST_F_TIMEOUT(fault, add_pair, 180)
+/* By far the most steps */
+TEST_F_TIMEOUT(fault, add_pair, 1000)
 {
 	int refs = module_refs("wren_nic"), ns = ns_new();
 
