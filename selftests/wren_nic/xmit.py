@@ -36,6 +36,14 @@ class Wire:
         self.sock = self.pair.udp()
         self.taken = 0
 
+    def only_the_ring(self):
+        """Take the byte queue limits out of the way."""
+        self.pair.ns_a.sysfs(Pair.A, BQL + "limit_min", 1 << 20)
+        # A new limit counts from the next completion on.
+        self.sock.send(bytes(PAYLOAD))
+        ksft_true(eventually(lambda: self.pair.ns_a.sysfs(Pair.A, BQL + "limit") >= 1 << 20))
+        ksft_true(eventually(lambda: self.charged() == 0))
+
     def link(self, key):
         """A counter of the device at a."""
         return self.pair.ns_a.link(Pair.A)[key]
@@ -83,6 +91,7 @@ def c36_no_room_without_a_qdisc_is_a_drop():
     """Without a qdisc nobody keeps a packet that the queue does not take: the core drops it once,
     counts it, says ENETDOWN, and the sender has its bytes back."""
     wire = Wire("noqueue")
+    wire.only_the_ring()
     wire.pair.speed(0)
     failed = 0
     for _ in range(1000):
@@ -114,10 +123,7 @@ def c41_one_doorbell_for_a_burst():
 def c41_a_stop_within_the_burst_rings_too():
     """A ring that fills in the middle of a burst has told the driver of what it has."""
     wire = Wire(limit=1000)
-    # The byte queue limits out of the way: a new limit counts from the next completion on.
-    wire.pair.ns_a.sysfs(Pair.A, BQL + "limit_min", 1 << 20)
-    wire.sock.send(bytes(PAYLOAD))
-    ksft_true(eventually(lambda: wire.pair.ns_a.sysfs(Pair.A, BQL + "limit") >= 1 << 20))
+    wire.only_the_ring()
     received = wire.pair.ns_b.link(Pair.B)["rx_packets"]
     wire.pair.speed(0)
     for _ in range(RING - 5):
