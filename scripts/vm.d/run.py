@@ -88,7 +88,9 @@ def qemu_command(args, line_fd, nonce):
     # Slots for hotplug are half of the ACPI tables, and interpreting those is half of the boot.
     command += ["-global", "PIIX4_PM.acpi-root-pci-hotplug=off"]
     command += ["-global", "PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off"]
-    command += ["-cpu", "max", "-smp", str(args.cpus), "-m", args.mem]
+    # One "rep movsb" copies any number of bytes, but counts as an instruction for each of them.
+    cpu = "max,erms=off,fsrm=off" if args.icount else "max"
+    command += ["-cpu", cpu, "-smp", str(args.cpus), "-m", args.mem]
     if args.icount:
         command += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
     elif args.accel == "kvm":
