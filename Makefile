@@ -35,7 +35,8 @@ help:
 	@echo '  make latency         how long a ping waits while TCP fills the wire'
 	@echo '  make soak            ten minutes of everything at once  [SECONDS=N]'
 	@echo '  make check           style and static checks of the sources'
-	@echo '  make bench           what it costs, in instructions  [BENCH="suite..."]'
+	@echo '  make bench           what it costs, in instructions  [BENCH="suite..."] [FILTER="pattern"]'
+	@echo '  make bench-plot      draw the tables that were kept'
 	@echo
 	@echo 'The lab (toolchain, kernels, VM; made once, kept outside of the checkout)'
 	@echo '  make lab             make all of it; other targets make what they need'
@@ -94,7 +95,7 @@ clean:
 KERNEL ?= stock
 test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: vm demo test kunit selftests contract latency soak bench
+.PHONY: vm demo test kunit selftests contract latency soak bench bench-plot
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
@@ -112,7 +113,9 @@ latency: modules
 soak: modules-debug
 	@scripts/soak $(if $(SECONDS),--seconds $(SECONDS))
 bench: modules
-	@scripts/bench $(BENCH)
+	@scripts/bench $(BENCH) $(if $(FILTER),--filter '$(FILTER)')
+bench-plot: lab-root
+	@scripts/bench --plot $(BENCH)
 
 # Checks
 # ----------------------------------------------------------------------------

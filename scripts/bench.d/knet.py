@@ -17,14 +17,18 @@ def read(output):
     for module, row, nanoseconds, count in LINE.findall(output):
         rounds[module][row] = int(nanoseconds) / int(count)
     rust, c = rounds["knet_bench"], rounds["knet_bench_c"]
-    return {row: (c[row] - c["empty"], rust[row] - rust["empty"]) for row in rust.keys() & c.keys()}
+    return {
+        row: {"c": c[row] - c["empty"], "rust": rust[row] - rust["empty"]}
+        for row in rust.keys() & c.keys()
+    }
 
 
 SUITE = Suite(
     title="knet",
     unit="instructions a round",
-    reference="C",
-    ours="Rust",
+    columns={"c": "C", "rust": "Rust"},
+    reference="c",
+    ours="rust",
     rows=[
         Row("alloc", "alloc, reserve, put, push, free", 1.05),
         Row("clone", "clone, free", 1.05),
@@ -35,6 +39,7 @@ SUITE = Suite(
         Row("header_pointer", "look at a header", 1.05),
     ],
     modules=["knet", "knet_bench_c", "knet_bench"],
-    command="dmesg | grep knet_bench",
+    # All rows, whatever was asked for: they are quick.
+    command=lambda _: "dmesg | grep knet_bench",
     read=read,
 )
