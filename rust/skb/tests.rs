@@ -16,6 +16,7 @@ mod data;
 mod fault;
 mod frag;
 mod frag_list;
+pub(crate) mod frames;
 mod gso;
 mod header;
 #[cfg(all(

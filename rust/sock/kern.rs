@@ -22,6 +22,11 @@ use kernel::{
 /// `sk` is not null and holds a reference.
 pub struct KernelSocket(NonNull<bindings::socket>);
 
+// SAFETY: A socket may be used, and closed, by any thread.
+unsafe impl Send for KernelSocket {}
+// SAFETY: What `&KernelSocket` gives access to is shared.
+unsafe impl Sync for KernelSocket {}
+
 impl KernelSocket {
     /// Makes a UDP socket that is not bound: something to charge packets to.
     ///
@@ -33,20 +38,31 @@ impl KernelSocket {
     ///
     /// C: [`sock_create_kern`](srctree/net/socket.c)
     pub fn udp() -> Result<Self> {
+        Self::datagram(bindings::AF_INET, bindings::IPPROTO_UDP)
+    }
+
+    /// Makes a datagram socket of any family, which gives it an `sk`.
+    pub(super) fn datagram(family: u32, protocol: u32) -> Result<Self> {
         let mut sock = ptr::null_mut();
         // SAFETY: The initial namespace is always there.
         to_result(unsafe {
             bindings::sock_create_kern(
                 &raw mut bindings::init_net,
-                bindings::AF_INET as c_int,
+                family as c_int,
                 bindings::sock_type_SOCK_DGRAM as c_int,
-                bindings::IPPROTO_UDP as c_int,
+                protocol as c_int,
                 &mut sock,
             )
         })?;
-        // INVARIANT: The socket is new; `inet_create` has given it its `sk`, which only
+        // INVARIANT: The socket is new; its family has given it its `sk`, which only
         // `sock_release` takes away.
         Ok(Self(NonNull::new(sock).ok_or(ENOMEM)?))
+    }
+
+    /// The file's side of it.
+    #[cfg(CONFIG_KUNIT)]
+    pub(super) fn as_ptr(&self) -> *mut bindings::socket {
+        self.0.as_ptr()
     }
 
     /// The socket that packets are charged to.

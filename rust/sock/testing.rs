@@ -2,7 +2,10 @@
 
 //! A socket for tests to charge packets to.
 
-use super::LiveSock;
+use super::{
+    KernelSocket,
+    LiveSock, //
+};
 use crate::{
     bindings,
     skb::{
@@ -11,45 +14,29 @@ use crate::{
         State, //
     }, //
 };
-use core::ptr;
-use kernel::{
-    error::to_result,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// A socket of the kernel's own, closed when it is dropped.
-pub(crate) struct TestSock(*mut bindings::socket);
+pub(crate) struct TestSock(KernelSocket);
 
 impl TestSock {
     /// An unbound UDP socket.
     pub(crate) fn new() -> Result<Self> {
-        Self::open(bindings::AF_INET, bindings::IPPROTO_UDP)
+        KernelSocket::udp().map(Self)
     }
 
     /// A datagram socket of any family.
     pub(crate) fn open(family: u32, protocol: u32) -> Result<Self> {
-        let mut sock = ptr::null_mut();
-        // SAFETY: The initial namespace is always there.
-        to_result(unsafe {
-            bindings::sock_create_kern(
-                &raw mut bindings::init_net,
-                family as c_int,
-                bindings::sock_type_SOCK_DGRAM as c_int,
-                protocol as c_int,
-                &mut sock,
-            )
-        })?;
-        Ok(Self(sock))
+        KernelSocket::datagram(family, protocol).map(Self)
     }
 
     /// The file's side of it.
     pub(crate) fn as_ptr(&self) -> *mut bindings::socket {
-        self.0
+        self.0.as_ptr()
     }
 
     pub(crate) fn sk(&self) -> &LiveSock {
-        // SAFETY: The socket lives as long as `self`.
-        unsafe { LiveSock::from_raw((*self.0).sk) }
+        self.0.sk()
     }
 
     /// The raw `sk_wmem_alloc`, which is 1 without traffic.
@@ -77,12 +64,5 @@ impl TestSock {
     pub(crate) fn refcnt(&self) -> i32 {
         // SAFETY: The socket lives as long as `self`.
         unsafe { (*self.sk().as_ptr()).__sk_common.skc_refcnt.refs.counter }
-    }
-}
-
-impl Drop for TestSock {
-    fn drop(&mut self) {
-        // SAFETY: The socket is ours.
-        unsafe { bindings::sock_release(self.0) };
     }
 }

@@ -149,6 +149,14 @@ def tcp_exchange(pair, size):
         left -= len(data)
 
 
+def of_a_connection(where, destructor):
+    """A connection has packets with that destructor there."""
+    pair = Pair()
+    trace = Trace(where)
+    tcp_exchange(pair, 100000)
+    ksft_ge(trace.count(where, destructor), 1)
+
+
 def sock_wfree_of_datagrams():
     """UDP: a charge to the send buffer, as long as the device has the packet."""
     pair = Pair()
@@ -172,18 +180,12 @@ def sock_wfree_of_packet_sockets():
 
 def tcp_wfree_of_data():
     """TCP: data is charged so that the end of a packet lets the socket send on."""
-    pair = Pair()
-    trace = Trace("sent")
-    tcp_exchange(pair, 100000)
-    ksft_ge(trace.count("sent", "tcp_wfree"), 1)
+    of_a_connection("sent", "tcp_wfree")
 
 
 def sock_wfree_of_pure_acks():
     """TCP: who only acknowledges need not be told when that has left."""
-    pair = Pair()
-    trace = Trace("sent")
-    tcp_exchange(pair, 100000)
-    ksft_ge(trace.count("sent", "__sock_wfree"), 1)
+    of_a_connection("sent", "__sock_wfree")
 
 
 def sock_rfree_of_what_was_received():
@@ -215,10 +217,7 @@ def sock_efree_behind_netem():
 
 def sock_edemux_of_a_connection():
     """TCP early demux: the packet holds a reference to the socket that will get it."""
-    pair = Pair()
-    trace = Trace("tcp_received")
-    tcp_exchange(pair, 100000)
-    ksft_ge(trace.count("tcp_received", "sock_edemux"), 1)
+    of_a_connection("tcp_received", "sock_edemux")
 
 
 def sock_pfree_of_a_connected_datagram():

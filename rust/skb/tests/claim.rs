@@ -102,3 +102,12 @@ fn set_refcnt(sock: &TestSock, n: i32) {
     // SAFETY: Nobody else knows the socket.
     unsafe { (*sock.sk().as_ptr()).__sk_common.skc_refcnt.refs.counter = n };
 }
+
+/// `sk_state`: what `sk_fullsock` looks at.
+pub(super) fn set_state(sock: &TestSock, state: u32) -> u32 {
+    // SAFETY: Nobody else knows the socket.
+    unsafe {
+        let at = &raw mut (*sock.sk().as_ptr()).__sk_common.skc_state;
+        at.replace(state as u8).into()
+    }
+}

@@ -110,6 +110,25 @@ fn check_copy<S: State, T: State>(
     }
 }
 
+/// Whether a packet of `zerocopy::packet` has these bytes in its pages, and is charged; then it is
+/// freed.
+fn has_pages<S: State>(skb: SkBuff<S>, data: &[u8], sock: &TestSock) -> Result<bool> {
+    let same = bytes(&skb)?[4..] == *data && sock.w() == 1 + skb.truesize();
+    skb.consume();
+    Ok(same)
+}
+
+/// Looks at the result of `orphan_frags`, after the packet was freed.
+fn orphaned(result: Result, good: bool) -> Result<bool> {
+    match result {
+        _ if !good || completed() != 1 => Err(EINVAL),
+        Ok(()) => Ok(true),
+        // The headers, or the pages.
+        Err(EINVAL | ENOMEM) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// A packet in two parts, charged to `sock`.
 fn charged(sock: &TestSock, data: &[u8]) -> Result<SkBuff> {
     let mut skb = paged(&data[..100], &data[100..])?;
@@ -371,15 +390,9 @@ mod tests {
             let mut skb = zerocopy::packet(&sock, &user, 5000, &ubuf)?;
             drop(ubuf);
             let result = fault.inject(|| skb.orphan_frags(GFP_KERNEL));
-            let kept = sock.w() == 1 + skb.truesize() && completed() == u32::from(result.is_ok());
-            let same = bytes(&skb)?[4..] == data[..];
-            skb.consume();
-            match result {
-                _ if !kept || !same || completed() != 1 || sock.w() != 1 => Err(EINVAL),
-                Ok(()) => Ok(true),
-                Err(ENOMEM) => Ok(false),
-                Err(error) => Err(error),
-            }
+            let kept = completed() == u32::from(result.is_ok()) && result != Err(EINVAL);
+            let whole = has_pages(skb, &data, &sock)?;
+            orphaned(result, kept && whole && sock.w() == 1)
         })?;
         // Two pages.
         assert!(failed >= 2);
@@ -396,17 +409,11 @@ mod tests {
             drop(ubuf);
             let clone = skb.try_clone(GFP_KERNEL)?;
             let result = fault.inject(|| skb.orphan_frags_rx(GFP_KERNEL));
-            let kept = sock.w() == 1 + skb.truesize() && completed() == 0;
-            let same = bytes(&skb)?[4..] == data[..] && bytes(&clone)?[4..] == data[..];
-            skb.consume();
+            let kept = completed() == 0;
+            let same = bytes(&clone)?[4..] == data[..];
+            let whole = has_pages(skb, &data, &sock)?;
             clone.consume();
-            match result {
-                _ if !kept || !same || completed() != 1 || sock.w() != 1 => Err(EINVAL),
-                Ok(()) => Ok(true),
-                // The headers, or the pages.
-                Err(EINVAL | ENOMEM) => Ok(false),
-                Err(error) => Err(error),
-            }
+            orphaned(result, kept && same && whole && sock.w() == 1)
         })?;
         // The headers, and two pages.
         assert!(failed >= 3);
@@ -422,8 +429,7 @@ mod tests {
             let mut skb: SkBuff<Cloned> = zerocopy::packet(&sock, &user, 5000, &ubuf)?.into();
             drop(ubuf);
             let clone = fault.inject(|| skb.try_clone(GFP_KERNEL));
-            let same = bytes(&skb)?[4..] == data[..] && sock.w() == 1 + skb.truesize();
-            skb.consume();
+            let same = has_pages(skb, &data, &sock)?;
             let ok = clone.map(|clone| clone.consume()).is_ok();
             if same && completed() == 1 && sock.w() == 1 {
                 Ok(ok)

@@ -41,17 +41,6 @@ fn packet() -> Result<SkBuff> {
     Ok(skb)
 }
 
-/// What lies behind the buffer of a packet that is the test's alone.
-fn shinfo(skb: &SkBuff) -> *mut bindings::skb_shared_info {
-    // SAFETY: The packet is valid.
-    unsafe {
-        (*skb.as_ptr())
-            .head
-            .add((*skb.as_ptr()).end as usize)
-            .cast()
-    }
-}
-
 /// The page of the first fragment.
 fn page(skb: &Skb) -> Option<*mut kernel::bindings::page> {
     Some(skb.frags().next()?.page()?.as_ptr())
@@ -190,10 +179,10 @@ mod tests {
     fn fragments_that_a_program_lends_stay_alone() -> Result {
         let mut skb = SkBuff::alloc(0, 16, GFP_KERNEL)?;
         // SAFETY: The packet is ours. Without fragments the flag means nothing to C.
-        unsafe { (*shinfo(&skb)).flags = bindings::SKBFL_MANAGED_FRAG_REFS as u8 };
+        unsafe { (*skb.shinfo()).flags = bindings::SKBFL_MANAGED_FRAG_REFS as u8 };
         let refused = skb.add_frag(frag(b"one")?).map_err(|(_, e)| e);
         // SAFETY: As above.
-        unsafe { (*shinfo(&skb)).flags = 0 };
+        unsafe { (*skb.shinfo()).flags = 0 };
         assert_eq!((refused, skb.nr_frags()), (Err(EINVAL), 0));
         skb.consume();
         Ok(())
@@ -203,7 +192,7 @@ mod tests {
     fn memory_without_pages_cannot_be_read() -> Result {
         let skb = packet()?;
         // SAFETY: The packet is ours. The mark is the one of memory of a device.
-        let netmem = unsafe { &raw mut (*shinfo(&skb)).frags[0].netmem };
+        let netmem = unsafe { &raw mut (*skb.shinfo()).frags[0].netmem };
         // SAFETY: As above; nobody follows the reference before the mark is off again.
         let (page, read) = unsafe {
             *netmem |= bindings::NET_IOV as c_ulong;

@@ -25,17 +25,6 @@ fn packet(data: &[u8]) -> Result<SkBuff> {
     Ok(skb)
 }
 
-/// What lies behind the buffer of a packet that is the test's alone.
-fn shinfo(skb: &SkBuff) -> *mut bindings::skb_shared_info {
-    // SAFETY: The packet is valid.
-    unsafe {
-        (*skb.as_ptr())
-            .head
-            .add((*skb.as_ptr()).end as usize)
-            .cast()
-    }
-}
-
 /// Appends and gives up.
 fn append<S: State>(head: &mut SkBuff, skb: SkBuff<S>) -> Result {
     head.frag_list_append(skb)
@@ -205,12 +194,12 @@ mod tests {
         // Pages of a program.
         let zerocopy = packet(b"program")?;
         // SAFETY: The packet is ours.
-        unsafe { (*shinfo(&zerocopy)).flags = bindings::SKBFL_ZEROCOPY_ENABLE as u8 };
+        unsafe { (*zerocopy.shinfo()).flags = bindings::SKBFL_ZEROCOPY_ENABLE as u8 };
         let Err(failed) = head.frag_list_append(zerocopy) else {
             return Err(EINVAL);
         };
         // SAFETY: As above. Nobody waits for its pages.
-        unsafe { (*shinfo(&failed.skb)).flags = 0 };
+        unsafe { (*failed.skb.shinfo()).flags = 0 };
         assert_eq!(failed.drop_with(DropReason::NOT_SPECIFIED), EINVAL);
         // Memory that the CPU cannot read.
         let device = packet(b"device")?;
@@ -232,7 +221,7 @@ mod tests {
     fn a_head_that_is_to_be_segmented_keeps_its_shape() -> Result {
         let mut head = listed()?;
         // SAFETY: The packet is ours.
-        let gso_size = |head: &SkBuff, size| unsafe { (*shinfo(head)).gso_size = size };
+        let gso_size = |head: &SkBuff, size| unsafe { (*head.shinfo()).gso_size = size };
         gso_size(&head, 3);
         assert_eq!(append(&mut head, packet(b"three")?), Err(EINVAL));
         assert_eq!(pop(&mut head), Err(EINVAL));

@@ -2,9 +2,20 @@
 
 //! Segmentation: what comes out, who is charged for it, and what C must not be given.
 
-use super::claim::{
-    counting_sock,
-    ws, //
+use super::{
+    claim::{
+        counting_sock,
+        ws, //
+    },
+    frames::{
+        listed_tcp,
+        set_raw_type,
+        ETH,
+        IP,
+        SIZE,
+        TCP,
+        UDP, //
+    },
 };
 use crate::{
     bindings,
@@ -29,7 +40,6 @@ use crate::{
     },
     sock::testing::TestSock, //
 };
-use core::mem::ManuallyDrop;
 use kernel::{
     prelude::*,
     sync::{
@@ -40,115 +50,6 @@ use kernel::{
         rcu, //
     },
 };
-
-const SIZE: u16 = 1000;
-const ETH: usize = 14;
-const IP: usize = 20;
-const ADDRESSES: [u8; 8] = [10, 0, 0, 1, 10, 0, 0, 2];
-
-/// A transport protocol, and where its header has what.
-#[derive(Clone, Copy)]
-struct Transport {
-    kind: GsoType,
-    protocol: u8,
-    header: usize,
-    /// Where its checksum is.
-    check: usize,
-}
-
-const TCP: Transport = Transport {
-    kind: GsoType::Tcpv4,
-    protocol: 6,
-    header: 20,
-    check: 16,
-};
-
-const UDP: Transport = Transport {
-    kind: GsoType::UdpL4,
-    protocol: 17,
-    header: 8,
-    check: 6,
-};
-
-impl Transport {
-    /// Bytes of all headers.
-    fn headers(self) -> usize {
-        ETH + IP + self.header
-    }
-
-    /// The sum of the pseudo header of `len` bytes.
-    fn pseudo(self, len: usize) -> Wsum {
-        Wsum::of(&ADDRESSES) + Wsum::of(&[0, self.protocol]) + Wsum::of(&(len as u16).to_be_bytes())
-    }
-
-    /// A frame with `payload` bytes that count up, its checksum left to the device.
-    fn frame(self, payload: usize) -> Result<SkBuff> {
-        let mut skb = SkBuff::alloc(64, payload, GFP_KERNEL)?;
-        for (i, byte) in skb.put(payload)?.iter_mut().enumerate() {
-            *byte = value(i);
-        }
-        let len = self.header + payload;
-        let check = self.pseudo(len).fold().map(|byte| !byte);
-        let header = skb.push(self.header)?;
-        if self.protocol == TCP.protocol {
-            // The data offset, and the flags PSH and ACK.
-            header[12..14].copy_from_slice(&[5 << 4, 0x18]);
-        } else {
-            header[4..6].copy_from_slice(&(len as u16).to_be_bytes());
-        }
-        header[..4].copy_from_slice(&[0x12, 0x34, 0x56, 0x78]);
-        header[self.check..][..2].copy_from_slice(&check);
-        skb.set_csum_partial(0, self.check)?;
-        let ip = skb.push(IP)?;
-        ip[0] = 0x45;
-        ip[2..4].copy_from_slice(&((IP + len) as u16).to_be_bytes());
-        ip[8] = 64;
-        ip[9] = self.protocol;
-        ip[12..].copy_from_slice(&ADDRESSES);
-        skb.reset_network_header();
-        skb.push(ETH)?[12..].copy_from_slice(&[0x08, 0x00]);
-        skb.set_tx_meta(&TxMeta {
-            protocol: bindings::ETH_P_IP as u16,
-            ..TxMeta::default()
-        });
-        Ok(skb)
-    }
-
-    /// As `frame`, to be cut into segments of `SIZE`.
-    fn gso(self, payload: usize) -> Result<SkBuff> {
-        let mut skb = self.frame(payload)?;
-        skb.set_gso(self.kind, SIZE, payload)?;
-        Ok(skb)
-    }
-
-    /// Whether `skb` is a right frame with the payload from `from` on.
-    fn is_segment(self, skb: &Skb, from: usize, len: usize) -> bool {
-        let (headers, payload) = match skb.data().split_at_checked(self.headers()) {
-            Some(split) if skb.data_len() == 0 && !skb.is_gso() => split,
-            _ => return false,
-        };
-        let (ip, transport) = (&headers[ETH..ETH + IP], &skb.data()[ETH + IP..]);
-        let place = if self.protocol == TCP.protocol {
-            // The sequence number.
-            transport[4..8] == (from as u32).to_be_bytes()
-        } else {
-            transport[4..6] == (transport.len() as u16).to_be_bytes()
-        };
-        place
-            && payload.len() == len
-            && payload
-                .iter()
-                .enumerate()
-                .all(|(i, byte)| *byte == value(from + i))
-            && ip[2..4] == ((IP + transport.len()) as u16).to_be_bytes()
-            && Wsum::of(ip).fold() == [0; 2]
-            && (Wsum::of(transport) + self.pseudo(transport.len())).fold() == [0; 2]
-    }
-}
-
-fn value(i: usize) -> u8 {
-    (i * 7 + i / 256) as u8
-}
 
 /// Segments `skb`, which has to be possible.
 fn segments<S: State>(skb: SkBuff<S>, features: u64) -> Result<SegmentList> {
@@ -182,43 +83,8 @@ fn refused<S: State>(skb: SkBuff<S>) -> Option<Error> {
     }
 }
 
-/// Sets `gso_type` to what safe code cannot set it to, but a packet from the stack may have.
-fn set_raw_type(skb: &mut SkBuff, kind: u32) {
-    // SAFETY: The packet is ours alone.
-    unsafe { (*skb.shinfo()).gso_type = kind };
-}
-
-/// Appends packets with payload from `from` on, of `len` bytes each, as the fragment list.
-fn append_frag_list(skb: &mut SkBuff, mut from: usize, len: usize, count: usize) -> Result {
-    // SAFETY: The packet is ours alone, here and below; it frees the members of its list.
-    let mut link = unsafe { &raw mut (*skb.shinfo()).frag_list };
-    for _ in 0..count {
-        let mut member = SkBuff::alloc(0, len, GFP_KERNEL)?;
-        for byte in member.put(len)? {
-            *byte = value(from);
-            from += 1;
-        }
-        let raw = skb.raw_mut();
-        raw.len += len as u32;
-        raw.data_len += len as u32;
-        raw.truesize += member.truesize();
-        let member = ManuallyDrop::new(member).as_ptr();
-        // SAFETY: As above.
-        unsafe {
-            *link = member;
-            link = &raw mut (*member).__bindgen_anon_1.__bindgen_anon_1.next;
-        }
-    }
-    Ok(())
-}
-
 /// How often the destructor of `charge_privately` has run.
 static DESTROYED: Atomic<u32> = Atomic::new(0);
-
-/// A TCP packet with so many bytes of payload, to be cut.
-pub(super) fn large_tcp(payload: usize) -> Result<SkBuff> {
-    TCP.gso(payload)
-}
 
 /// Puts a claim with a destructor on the packet that the core does not know.
 fn charge_privately(skb: &mut SkBuff, sock: &TestSock) {
@@ -482,10 +348,7 @@ mod tests {
             bindings::SKB_GSO_TCPV4,
             bindings::SKB_GSO_TCPV4 | bindings::SKB_GSO_DODGY,
         ] {
-            let mut skb = TCP.frame(2010)?;
-            skb.trim(TCP.headers() + 10)?;
-            append_frag_list(&mut skb, 10, usize::from(SIZE), 2)?;
-            skb.set_gso(GsoType::Tcpv4, SIZE, 2010)?;
+            let mut skb = listed_tcp(10, usize::from(SIZE), 2)?;
             set_raw_type(&mut skb, kind as u32);
             let mut segments = segments(skb, features::SG | features::HW_CSUM)?;
             let mut from = 0;

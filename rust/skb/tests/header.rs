@@ -2,24 +2,19 @@
 
 //! Headers: typed access to linear and paged data, and offsets that point nowhere.
 
-use crate::{
-    bindings,
-    gfp,
-    skb::{
-        EthHdr,
-        SkBuff, //
-    }, //
+use super::packets::{
+    paged_behind,
+    pattern, //
+};
+use crate::skb::{
+    EthHdr,
+    SkBuff, //
 };
 use core::{
     mem::MaybeUninit,
-    ptr::{
-        self,
-        NonNull, //
-    }, //
+    ptr, //
 };
 use kernel::{
-    alloc::KVec,
-    error::to_result,
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -27,49 +22,6 @@ use zerocopy::byteorder::network_endian::U32;
 
 /// A header of twelve bytes.
 type Header = [U32; 3];
-
-/// Makes a packet of bytes in the linear part, behind `headroom`, and bytes in page fragments.
-pub(super) fn paged_packet(headroom: usize, linear: &[u8], paged: &[u8]) -> Result<SkBuff> {
-    let mut error = 0;
-    // SAFETY: Any sizes may be asked for; fragments are single pages.
-    let skb = unsafe {
-        bindings::alloc_skb_with_frags(
-            headroom + linear.len(),
-            paged.len(),
-            0,
-            &mut error,
-            gfp::as_raw(GFP_KERNEL),
-        )
-    };
-    let skb = NonNull::new(skb).ok_or(ENOMEM)?;
-    // SAFETY: A new packet has one reference, and it was given to us; so is its buffer.
-    let mut skb: SkBuff = unsafe { SkBuff::from_raw(skb) };
-    skb.reserve(headroom)?;
-    skb.put_data(linear)?;
-    // SAFETY: The packet is ours. Its fragments have as many bytes as are counted here, and then
-    // all of them are written.
-    to_result(unsafe {
-        let raw = skb.as_ptr();
-        (*raw).len += paged.len() as u32;
-        (*raw).data_len = paged.len() as u32;
-        bindings::skb_store_bits(
-            raw,
-            linear.len() as i32,
-            paged.as_ptr().cast(),
-            paged.len() as i32,
-        )
-    })?;
-    Ok(skb)
-}
-
-/// Bytes that repeat after a number that divides no power of two.
-fn pattern(len: usize) -> Result<KVec<u8>> {
-    let mut bytes = KVec::with_capacity(len, GFP_KERNEL)?;
-    for n in 0..len {
-        bytes.push((n % 251) as u8, GFP_KERNEL)?;
-    }
-    Ok(bytes)
-}
 
 fn packet(headroom: usize, data: &[u8]) -> Result<SkBuff> {
     let mut skb = SkBuff::alloc(headroom, data.len(), GFP_KERNEL)?;
@@ -139,7 +91,7 @@ mod tests {
         const LINEAR: usize = 30;
         let bytes = pattern(LINEAR + 2 * PAGE_SIZE + 100)?;
         let (linear, paged) = bytes.split_at(LINEAR);
-        let skb = paged_packet(16, linear, paged)?;
+        let skb = paged_behind(16, linear, paged)?;
         let mut buffer = MaybeUninit::uninit();
         let last = bytes.len() - size_of::<Header>();
         let page = LINEAR + PAGE_SIZE;
@@ -159,7 +111,7 @@ mod tests {
 
     #[test]
     fn header_mut_writes_linear_data_only() -> Result {
-        let mut skb = paged_packet(0, &[0; 8], &[0; 8])?;
+        let mut skb = paged_behind(0, &[0; 8], &[0; 8])?;
         let len = skb.header_mut::<U32>(3).ok_or(EINVAL)?;
         len.set(0x01020304);
         assert_eq!(skb.data(), [0, 0, 0, 1, 2, 3, 4, 0]);
@@ -194,7 +146,7 @@ mod tests {
 
     #[test]
     fn offsets_outside_of_the_buffer_are_refused() -> Result {
-        let mut skb = paged_packet(32, &[0; 60], &[0; 40])?;
+        let mut skb = paged_behind(32, &[0; 60], &[0; 40])?;
         for offset in [-32, 0, 60] {
             skb.set_mac_header(offset)?;
             skb.set_network_header(offset)?;
@@ -258,7 +210,7 @@ mod tests {
     fn a_header_behind_the_linear_part_is_found() -> Result {
         let bytes = pattern(200)?;
         let (linear, paged) = bytes.split_at(20);
-        let mut skb = paged_packet(8, linear, paged)?;
+        let mut skb = paged_behind(8, linear, paged)?;
         // Before the data, in it, and in a page, and one that lies across all three.
         skb.reset_mac_header();
         skb.set_network_header(12)?;

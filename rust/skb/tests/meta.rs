@@ -4,7 +4,7 @@
 
 pub(super) mod vlan;
 
-use super::header::paged_packet;
+use super::packets::paged_behind;
 use crate::{
     bindings,
     net::Namespace,
@@ -53,7 +53,7 @@ fn datagram(source_port: u8) -> [u8; 28] {
 /// A packet with these bytes, the first `linear` of them in the linear part.
 fn datagram_packet(bytes: &[u8], linear: usize) -> Result<SkBuff> {
     let (linear, paged) = bytes.split_at(linear);
-    let mut skb = paged_packet(16, linear, paged)?;
+    let mut skb = paged_behind(16, linear, paged)?;
     skb.set_protocol(bindings::ETH_P_IP as u16);
     skb.reset_network_header();
     Ok(skb)

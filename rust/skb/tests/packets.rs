@@ -32,11 +32,16 @@ pub(crate) fn linear(data: &[u8]) -> Result<SkBuff> {
 
 /// A packet with `head` in its linear part and `pages` in pages behind it.
 pub(crate) fn paged(head: &[u8], pages: &[u8]) -> Result<SkBuff> {
+    paged_behind(HEADROOM, head, pages)
+}
+
+/// As [`paged`], with so many bytes in front.
+pub(super) fn paged_behind(headroom: usize, head: &[u8], pages: &[u8]) -> Result<SkBuff> {
     let mut err = 0;
     // SAFETY: C checks the sizes.
     let skb = unsafe {
         bindings::alloc_skb_with_frags(
-            (HEADROOM + head.len()) as c_ulong,
+            (headroom + head.len()) as c_ulong,
             pages.len() as c_ulong,
             0,
             &mut err,
@@ -46,7 +51,7 @@ pub(crate) fn paged(head: &[u8], pages: &[u8]) -> Result<SkBuff> {
     let skb = NonNull::new(skb).ok_or(ENOMEM)?;
     // SAFETY: A new packet has one reference, and it was given to us; so are its buffer and pages.
     let mut skb: SkBuff = unsafe { SkBuff::from_raw(skb) };
-    skb.reserve(HEADROOM)?;
+    skb.reserve(headroom)?;
     skb.put_data(head)?;
     let raw = skb.raw_mut();
     raw.len += pages.len() as u32;

@@ -11,6 +11,7 @@ use super::{
     },
     packet,
     set_refcnt,
+    set_state,
     unowned,
     users,
     ws, //
@@ -30,15 +31,6 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-
-/// `sk_state`: what `sk_fullsock` looks at.
-fn set_state(sock: &TestSock, state: u32) -> u32 {
-    // SAFETY: Nobody else knows the socket.
-    unsafe {
-        let at = &raw mut (*sock.sk().as_ptr()).__sk_common.skc_state;
-        at.replace(state as u8).into()
-    }
-}
 
 pub(super) fn set_txhash(sock: &TestSock, hash: u32) {
     // SAFETY: Nobody else knows the socket.

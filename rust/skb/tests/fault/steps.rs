@@ -11,7 +11,7 @@ use crate::{
     netdev::features,
     skb::{
         tests::{
-            gso,
+            frames::TCP,
             meta::vlan,
             packets::{
                 bytes,
@@ -48,7 +48,7 @@ mod tests {
     fn gso_segment() -> Result {
         let sock = TestSock::new()?;
         let failed = each_failure(|fault| {
-            let mut skb = gso::large_tcp(4500)?;
+            let mut skb = TCP.gso(4500)?;
             skb.set_owner_w(sock.sk());
             let whole = bytes(&skb)?;
             let result = fault.inject(|| skb.gso_segment(features::SG));

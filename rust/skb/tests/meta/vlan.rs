@@ -3,7 +3,7 @@
 //! VLAN tags, beside a frame and in it.
 
 use crate::skb::{
-    tests::header::paged_packet,
+    tests::packets::paged_behind,
     SkBuff,
     VlanProto,
     VlanTag, //
@@ -32,7 +32,7 @@ const TWICE: [u8; 26] = *b"destinsource\x88\xa8\x1f\xff\x81\x00\xb0\x64\x08\x00l
 /// `linear` bytes are linear.
 fn frame(bytes: &[u8], linear: usize, protocol: u16) -> Result<SkBuff> {
     let (linear, paged) = bytes.split_at(linear);
-    let mut skb = paged_packet(0, linear, paged)?;
+    let mut skb = paged_behind(0, linear, paged)?;
     skb.set_protocol(protocol);
     skb.reset_mac_header();
     skb.set_network_header(14.min(skb.headlen() as isize))?;
