@@ -30,7 +30,7 @@ mod queues;
 mod stats;
 
 #[cfg(CONFIG_KUNIT)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::{
     device::{

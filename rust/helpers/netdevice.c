@@ -51,11 +51,12 @@ __knet_helper void knet_helper_netif_napi_del(struct napi_struct *napi)
 /*
  * GRO writes to the shared info of the packets that it merges, so it must not
  * get one whose data somebody else has, too: TCP keeps the original of all that
- * it sends. As veth does.
+ * it sends. As veth does. What it holds names its device, which only that of
+ * the instance is certain to outlive.
  */
 __knet_helper void knet_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
 {
-	if (skb_shared(skb) || skb_unclone(skb, GFP_ATOMIC))
+	if (skb->dev != napi->dev || skb_unclone(skb, GFP_ATOMIC))
 		netif_receive_skb(skb);
 	else
 		napi_gro_receive(napi, skb);
@@ -110,6 +111,8 @@ __knet_helper bool knet_helper_netdev_tx_sent_queue_more(struct netdev_queue *tx
 {
 	bool more = netdev_xmit_more();
 
+	/* More is no packet, and dql_queued() warns of it. */
+	bytes = min(bytes, DQL_MAX_OBJECT);
 	__netdev_tx_sent_queue(txq, bytes, more);
 	return more;
 }
@@ -118,6 +121,10 @@ __knet_helper bool knet_helper_netdev_tx_sent_queue_more(struct netdev_queue *tx
 __knet_helper void knet_helper_netdev_tx_completed_queue_mb(struct netdev_queue *txq,
 							    unsigned int pkts, unsigned int bytes)
 {
+#ifdef CONFIG_BQL
+	/* dql_completed() BUGs where more is completed than was sent. */
+	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
+#endif
 	netdev_txq_completed_mb(txq, pkts, bytes);
 }
 

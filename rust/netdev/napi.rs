@@ -93,8 +93,12 @@ impl<'a> PollContext<'a> {
 
     /// Hands a received packet to the stack, merged with others where that goes:
     /// `napi_gro_receive`. The head of a packet that shares its data with a clone is copied before.
+    ///
+    /// A packet that another device has received goes up alone: `netif_receive_skb`. A claim that
+    /// is still on the packet ends here: merging would lose it.
     #[inline(always)]
-    pub fn gro_receive(&mut self, skb: RxSkBuff<'_>) {
+    pub fn gro_receive(&mut self, mut skb: RxSkBuff<'_>) {
+        skb.0.orphan();
         // SAFETY: The instance is being polled by this CPU; the packet passes to C.
         unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.0.into_raw().as_ptr()) };
     }

@@ -49,6 +49,8 @@ pub enum Xmit {
     Taken,
     /// There was no room, and the packet is given back as it came: `NETDEV_TX_BUSY`. The stack
     /// tries again. A driver that stops its queue in time never needs this.
+    ///
+    /// Another packet than the one that came is dropped; the one that came counts as taken.
     Busy(SkBuff<Cloned>),
 }
 
@@ -286,13 +288,18 @@ impl<T: Operations> Adapter<T> {
         }
         // SAFETY: The core gives the reference away, and it is the only one. It has taken the
         // packet off its list.
-        let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
-        match Self::transmit(dev, skb) {
+        let owned = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
+        match Self::transmit(dev, owned) {
             Xmit::Taken => bindings::netdev_tx_NETDEV_TX_OK,
-            Xmit::Busy(skb) => {
+            Xmit::Busy(back) if back.as_ptr() == skb => {
                 // The reference goes back to the core.
-                let _ = skb.into_raw();
+                let _ = back.into_raw();
                 bindings::netdev_tx_NETDEV_TX_BUSY
+            }
+            Xmit::Busy(other) => {
+                // The core must not present a packet again that the driver has kept.
+                other.drop_any_with(DropReason::NOT_SPECIFIED);
+                bindings::netdev_tx_NETDEV_TX_OK
             }
         }
     }

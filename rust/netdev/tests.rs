@@ -43,7 +43,10 @@ use crate::{
     },
     sock::testing::TestSock, //
 };
-use core::ptr;
+use core::{
+    pin::Pin,
+    ptr, //
+};
 use kernel::{
     error::to_result,
     prelude::*,
@@ -66,6 +69,8 @@ const ETHERTYPE: u16 = 0x88b5;
 
 /// How often the transmit function is to answer "busy" before it sends.
 static BUSY: Atomic<u32> = Atomic::new(0);
+/// Whether it answers "busy" with a packet that nobody has given to it.
+static SWAP: Atomic<bool> = Atomic::new(false);
 /// Whether it drops what it gets.
 static DROP: Atomic<bool> = Atomic::new(false);
 /// What it has seen: calls, packets sent, the first and the last packet with its length.
@@ -74,11 +79,12 @@ static SENT: Atomic<u32> = Atomic::new(0);
 static FIRST: Atomic<usize> = Atomic::new(0);
 static LAST: Atomic<usize> = Atomic::new(0);
 static LAST_LEN: Atomic<usize> = Atomic::new(0);
+static LAST_HEADLEN: Atomic<usize> = Atomic::new(0);
 /// The device.
 static IFINDEX: Atomic<i32> = Atomic::new(0);
 
 /// A device that says "busy" a number of times and sends into nowhere after that.
-struct TestPort;
+pub(crate) struct TestPort;
 
 #[vtable]
 impl Operations for TestPort {
@@ -103,12 +109,19 @@ impl Operations for TestPort {
             BUSY.fetch_sub(1, Relaxed);
             return Xmit::Busy(skb);
         }
+        if SWAP.load(Relaxed) {
+            // Two packets at a time have two addresses.
+            let other = SkBuff::alloc(0, 0, GFP_ATOMIC);
+            skb.consume();
+            return other.map_or(Xmit::Taken, |other| Xmit::Busy(other.into()));
+        }
         if DROP.load(Relaxed) {
             skb.drop_any_with(DropReason::DEV_READY);
             return Xmit::Taken;
         }
         LAST.store(address, Relaxed);
         LAST_LEN.store(skb.len(), Relaxed);
+        LAST_HEADLEN.store(skb.headlen(), Relaxed);
         SENT.add(1, Relaxed);
         skb.consume();
         Xmit::Taken
@@ -182,6 +195,24 @@ fn device(kind: &Registration<TestPort>) -> Result {
     })
 }
 
+/// A kind of devices with one that is up.
+pub(crate) fn new_device() -> Result<Pin<KBox<Registration<TestPort>>>> {
+    let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+    device(&kind)?;
+    Ok(kind)
+}
+
+/// Lets the device receive what it has sent.
+pub(crate) fn forward(skb: SkBuff) -> Result<SkBuff<Cloned>> {
+    let guard = rcu::read_lock();
+    let Some(dev) = find(&guard) else {
+        skb.consume();
+        return Err(ENODEV);
+    };
+    let received = crate::bh::disabled(|| skb.forward(dev, dev, 0).map(|received| received.0));
+    received.map_err(|_| EMSGSIZE)
+}
+
 /// Makes a packet that is charged to `sock`.
 fn packet(sock: &TestSock) -> Result<SkBuff> {
     let mut skb = SkBuff::alloc(64, 100, GFP_KERNEL)?;
@@ -229,6 +260,7 @@ fn wait_sent(n: u32) -> bool {
 
 fn start(busy: u32) {
     DROP.store(false, Relaxed);
+    SWAP.store(false, Relaxed);
     BUSY.store(busy, Relaxed);
     CALLS.store(0, Relaxed);
     SENT.store(0, Relaxed);
@@ -240,8 +272,7 @@ mod tests {
 
     #[test]
     fn c34_a_packet_is_credited_when_the_device_has_sent_it() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
-        device(&kind)?;
+        let _kind = new_device()?;
         let sock = TestSock::new()?;
         start(0);
         for _ in 0..3 {
@@ -254,8 +285,7 @@ mod tests {
 
     #[test]
     fn c35_busy_presents_the_same_packet_again() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
-        device(&kind)?;
+        let _kind = new_device()?;
         let sock = TestSock::new()?;
         start(5);
         send(packet(&sock)?)?;
@@ -269,9 +299,32 @@ mod tests {
     }
 
     #[test]
+    fn busy_with_another_packet_is_not_believed() -> Result {
+        let _kind = new_device()?;
+        let sock = TestSock::new()?;
+        start(0);
+        SWAP.store(true, Relaxed);
+        send(packet(&sock)?)?;
+        // The core does not present a packet again that is gone.
+        assert_eq!((CALLS.load(Relaxed), sock.w()), (1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_device_gets_its_header_in_the_linear_part() -> Result {
+        let _kind = new_device()?;
+        start(0);
+        let mut skb = paged(&[], &[1; 64])?;
+        skb.set_protocol(ETHERTYPE);
+        send(skb)?;
+        assert!(wait_sent(1));
+        assert!(LAST_HEADLEN.load(Relaxed) >= 14);
+        Ok(())
+    }
+
+    #[test]
     fn c37_a_drop_in_the_device_is_credited_once() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
-        device(&kind)?;
+        let _kind = new_device()?;
         let sock = TestSock::new()?;
         start(0);
         DROP.store(true, Relaxed);
@@ -288,8 +341,7 @@ mod tests {
 
     #[test]
     fn c40_a_round_without_packets_wakes_nobody() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
-        device(&kind)?;
+        let _kind = new_device()?;
         let guard = rcu::read_lock();
         // SAFETY: The initial namespace is always there.
         let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
@@ -323,31 +375,39 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_sent_cannot_be_completed() -> Result {
+        let _kind = new_device()?;
+        let guard = rcu::read_lock();
+        let dev = find(&guard).ok_or(ENODEV)?;
+        let mut queue = Completion::new(dev, 0).ok_or(EINVAL)?;
+        let txq = queue.as_ptr();
+        crate::bh::disabled(|| {
+            // C BUGs when more is completed than was sent, and warns of what no packet can have.
+            queue.completed_wake(1, 1000, || 256, 1);
+            // SAFETY: The queue is valid while RCU is read-locked; nobody transmits on it.
+            unsafe { bindings::netdev_tx_sent_queue_more(txq, u32::MAX) };
+            queue.completed_wake(1, u32::MAX, || 256, 1);
+            queue.reset();
+        });
+        // SAFETY: As above.
+        let left = unsafe { (*txq).dql.num_queued.wrapping_sub((*txq).dql.num_completed) };
+        drop(guard);
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
     fn a_frame_with_nothing_linear_is_received() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
-        device(&kind)?;
+        let _kind = new_device()?;
         let mut frame = [0; 64];
         frame[12..14].copy_from_slice(&ETHERTYPE.to_be_bytes());
         let skb = paged(&[], &frame)?;
         // One that has no header at all.
         let short = linear(&frame[..13])?;
-        let guard = rcu::read_lock();
-        // SAFETY: The initial namespace is always there.
-        let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
-        let dev = net
-            .dev_get_by_index(IFINDEX.load(Relaxed), &guard)
-            .ok_or(ENODEV)?;
-        let forward = |skb: SkBuff| {
-            skb.forward(dev, dev, 0).map(|rx| {
-                let received = (rx.0.protocol(), rx.0.len());
-                rx.0.consume();
-                received
-            })
-        };
-        let (whole, short) = crate::bh::disabled(|| (forward(skb), forward(short)));
-        drop(guard);
-        assert!(whole == Ok((ETHERTYPE, 50)));
-        assert!(short == Err(DropReason::PKT_TOO_SMALL));
+        let whole = forward(skb)?;
+        assert_eq!((whole.protocol(), whole.len()), (ETHERTYPE, 50));
+        whole.consume();
+        assert!(forward(short).map(|skb| skb.consume()) == Err(EMSGSIZE));
         Ok(())
     }
 
@@ -371,8 +431,7 @@ mod tests {
 
     #[test]
     fn c44_packets_are_not_shared_with_the_device() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
-        device(&kind)?;
+        let _kind = new_device()?;
         let guard = rcu::read_lock();
         let dev = find(&guard).ok_or(ENODEV)?;
         // SAFETY: The device is valid while RCU is read-locked.

@@ -5,21 +5,27 @@
 use super::{
     device,
     find,
-    Registration, //
+    new_device,
+    ETHERTYPE, //
 };
 use crate::{
     bindings,
     netdev::{
         Napi,
         NetDevice,
+        PacketHandler,
+        PacketType,
         Poll,
         PollContext,
         PollResult, //
     },
     skb::{
+        tests::packets::linear,
+        Cloned,
         PageFrag,
         SkBuff, //
-    }, //
+    },
+    sock::testing::TestSock, //
 };
 use kernel::{
     prelude::*,
@@ -29,7 +35,8 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        rcu, //
+        rcu,
+        Arc, //
     },
     time::{
         delay::fsleep,
@@ -75,6 +82,76 @@ fn has_device(skb: &SkBuff) -> bool {
             .dev
     };
     !dev.is_null()
+}
+
+/// A frame for everybody, of the tests' EtherType.
+const FRAME: [u8; 64] = {
+    let mut frame = [0xff; 64];
+    [frame[12], frame[13]] = ETHERTYPE.to_be_bytes();
+    frame
+};
+
+/// Frames of the test that have gone up the stack.
+static RECEIVED: Atomic<u32> = Atomic::new(0);
+
+struct Count;
+
+impl PacketHandler for Count {
+    fn receive(&self, skb: SkBuff<Cloned>, _dev: &NetDevice) {
+        RECEIVED.add(1, Relaxed);
+        skb.consume();
+    }
+}
+
+/// Hands packets up that came in on other devices, or are charged, and notes what it sees.
+struct HandUp {
+    /// A device, and a packet for it.
+    packets: [Option<(ARef<NetDevice>, SkBuff)>; 2],
+    /// The socket that the packets are charged to.
+    sock: Arc<TestSock>,
+}
+
+impl Poll for HandUp {
+    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+        let mut found = CALLED;
+        for (bit, packet) in self.packets.iter_mut().enumerate() {
+            let Some((dev, skb)) = packet.take() else {
+                continue;
+            };
+            if let Ok(skb) = skb.forward(&dev, &dev, 0) {
+                let (before, w) = (RECEIVED.load(Relaxed), self.sock.w());
+                ctx.gro_receive(skb);
+                let at_once = RECEIVED.load(Relaxed) != before;
+                let credited = self.sock.w() < w;
+                found |= (u32::from(at_once) | u32::from(credited) << 1) << (2 * bit);
+            }
+        }
+        FOUND.store(found, Relaxed);
+        ctx.complete_done()
+    }
+}
+
+/// The device that was made last.
+fn last_device() -> Result<ARef<NetDevice>> {
+    let guard = rcu::read_lock();
+    Ok(find(&guard).ok_or(ENODEV)?.into())
+}
+
+/// Polls once, and returns what was found.
+fn poll_once<P: Poll>(poll: P, dev: &NetDevice) -> Result<u32> {
+    let napi = KBox::pin_init(Napi::new(poll), GFP_KERNEL)?;
+    FOUND.store(0, Relaxed);
+    napi.enable(dev, 0)?;
+    crate::bh::disabled(|| napi.schedule());
+    // Ten seconds at most.
+    for _ in 0..1000 {
+        if FOUND.load(Relaxed) != 0 {
+            break;
+        }
+        fsleep(Delta::from_millis(10));
+    }
+    napi.disable();
+    Ok(FOUND.load(Relaxed))
 }
 
 /// An empty packet with room and headroom, which can be filled.
@@ -126,25 +203,36 @@ mod tests {
 
     #[test]
     fn a_poll_allocates_from_the_caches_of_its_cpu() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        let _kind = new_device()?;
+        let found = poll_once(Allocate, &*last_device()?)?;
+        assert_eq!(found, CALLED | 0b1_1111);
+        Ok(())
+    }
+
+    #[test]
+    fn only_packets_of_its_device_wait_in_an_instance() -> Result {
+        let kind = new_device()?;
+        let own = last_device()?;
         device(&kind)?;
-        let dev: ARef<NetDevice> = {
-            let guard = rcu::read_lock();
-            find(&guard).ok_or(ENODEV)?.into()
+        let other = last_device()?;
+        let sock = Arc::new(TestSock::new()?, GFP_KERNEL)?;
+        let frame = || {
+            let mut skb = linear(&FRAME)?;
+            skb.set_owner_w(sock.sk());
+            Ok::<_, Error>(skb)
         };
-        let napi = KBox::pin_init(Napi::new(Allocate), GFP_KERNEL)?;
-        FOUND.store(0, Relaxed);
-        napi.enable(&dev, 0)?;
-        crate::bh::disabled(|| napi.schedule());
-        // Ten seconds at most.
-        for _ in 0..1000 {
-            if FOUND.load(Relaxed) != 0 {
-                break;
-            }
-            fsleep(Delta::from_millis(10));
-        }
-        napi.disable();
-        assert_eq!(FOUND.load(Relaxed), CALLED | 0b1_1111);
+        let handler = KBox::pin_init(PacketType::register(ETHERTYPE, Count), GFP_KERNEL)?;
+        RECEIVED.store(0, Relaxed);
+        let packets = [Some((own.clone(), frame()?)), Some((other, frame()?))];
+        let poll = HandUp {
+            packets,
+            sock: sock.clone(),
+        };
+        let found = poll_once(poll, &own)?;
+        drop(handler);
+        // The other's went up at once, and both claims have ended.
+        assert_eq!(found, CALLED | 0b11_10);
+        assert_eq!((RECEIVED.load(Relaxed), sock.w()), (2, 1));
         Ok(())
     }
 
