@@ -164,7 +164,6 @@ pub use self::claim::{
 pub(crate) use self::{
     alloc::{
         linear_size,
-        TRUESIZE_MAX,
         TRUESIZE_MIN, //
     },
     dispose::IMPLICIT_DROPS, //
@@ -186,7 +185,9 @@ use kernel::types::Opaque;
 /// # Invariants
 ///
 /// The packet is valid and holds at least one reference for as long as it is borrowed. Nobody
-/// writes to its linear data, or changes its fragments, meanwhile. All its bytes are initialised.
+/// writes to its linear data, or changes its fragments, meanwhile. All its bytes are initialised,
+/// and so are those between its link-layer header and the data, where that header was set and lies
+/// in front of the data.
 #[repr(transparent)]
 pub struct Skb(Opaque<bindings::sk_buff>);
 

@@ -137,8 +137,9 @@ impl SkBuff {
     }
 }
 
-/// What a packet may stand for at most: C adds it to counters as an `int`.
-pub(crate) const TRUESIZE_MAX: u32 = i32::MAX as u32;
+/// What a packet may stand for at most, but for the growth of its linear buffer, which nobody
+/// checks: C adds it to counters as an `int`.
+const TRUESIZE_MAX: u32 = i32::MAX as u32 - bindings::KMALLOC_MAX_SIZE_VALUE as u32;
 
 /// What a packet stands for at least: its `struct sk_buff`.
 pub(crate) const TRUESIZE_MIN: u32 = size_of::<bindings::sk_buff>() as u32;
@@ -150,5 +151,21 @@ impl Skb {
     pub fn truesize(&self) -> u32 {
         // SAFETY: The packet is valid by the type invariant.
         unsafe { (*self.as_ptr()).truesize }
+    }
+
+    /// What the packet would stand for with `more` bytes.
+    ///
+    /// Whatever adds memory to a packet asks here: what is cut off again stays in truesize, so there
+    /// is no other end to it.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if no packet may stand for that much.
+    #[inline]
+    pub(super) fn truesize_with(&self, more: usize) -> Result<u32> {
+        let sum = u32::try_from(more)
+            .ok()
+            .and_then(|more| self.truesize().checked_add(more));
+        sum.filter(|sum| *sum <= TRUESIZE_MAX).ok_or(EMSGSIZE)
     }
 }

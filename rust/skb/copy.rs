@@ -63,9 +63,13 @@ impl Skb {
         Ok((offset as c_int, len as c_int))
     }
 
-    /// Whether the CPU can read the fragments: `skb_frags_readable`.
+    /// Whether the CPU can read the fragments, those of the packets in the list included:
+    /// `skb_frags_readable`. C asks the head only, and BUGs where it then fails to copy.
     pub(super) fn frags_readable(&self) -> bool {
         self.headers().unreadable() == 0
+            && self
+                .frag_list()
+                .all(|member| member.headers().unreadable() == 0)
     }
 
     /// Copies the packet with all of its data, paged data included, into one linear buffer with at
@@ -93,6 +97,9 @@ impl Skb {
             // A list of whole packets; C warns and refuses.
             return Err(AllocError);
         }
+        if !self.frags_readable() {
+            return Err(AllocError);
+        }
         // Offsets of headers are of 16 bits.
         if headroom > usize::from(u16::MAX) {
             return Err(AllocError);
@@ -115,7 +122,9 @@ impl Skb {
         };
         let skb = NonNull::new(skb).ok_or(AllocError)?;
         // SAFETY: A new packet has one reference, and it was given to us; so is its buffer.
-        Ok(unsafe { SkBuff::from_raw(skb) })
+        let mut skb: SkBuff = unsafe { SkBuff::from_raw(skb) };
+        skb.headers_moved(self.header_offsets(), headroom - self.headroom());
+        Ok(skb)
     }
 }
 
@@ -227,7 +236,23 @@ impl<S: State> SkBuff<S> {
         };
         let skb = NonNull::new(skb).ok_or(AllocError)?;
         // SAFETY: A new packet has one reference, and it was given to us; so is its linear buffer.
-        Ok(unsafe { SkBuff::from_raw(skb) })
+        Ok(self.with_headers(unsafe { SkBuff::from_raw(skb) }))
+    }
+
+    /// Completes a copy of this packet by its headers in front of the data, which C leaves behind
+    /// though it copies their offsets.
+    fn with_headers(&self, mut copy: SkBuff<Private>) -> SkBuff<Private> {
+        let len = self.readable_headroom();
+        // SAFETY: Both packets have that many bytes in front of their data: the copy has no less
+        // headroom. What is read is initialised by the invariant of `Skb`, and what is written to
+        // is ours alone.
+        unsafe {
+            let (from, to) = (self.raw().data.sub(len), copy.raw_mut().data.sub(len));
+            to.copy_from_nonoverlapping(from, len);
+        }
+        let moved = copy.headroom() - self.headroom();
+        copy.headers_moved(self.header_offsets(), moved);
+        copy
     }
 
     /// As [`pskb_copy`](Self::pskb_copy), with at least `headroom` bytes of headroom in the copy.
@@ -248,7 +273,7 @@ impl<S: State> SkBuff<S> {
         let skb = unsafe { bindings::skb_realloc_headroom(self.as_ptr(), headroom.into()) };
         let skb = NonNull::new(skb).ok_or(AllocError)?;
         // SAFETY: As in `pskb_copy`.
-        Ok(unsafe { SkBuff::from_raw(skb) })
+        Ok(self.with_headers(unsafe { SkBuff::from_raw(skb) }))
     }
 
     /// Sees to it that there are `headroom` bytes of headroom, that they and the linear data belong
@@ -267,8 +292,8 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, `EINVAL` if no packet has that much headroom. (`skb_expand_head` frees the packet
-    /// then; here it is given back.)
+    /// `ENOMEM`, `EINVAL` if no packet has that much headroom, `EMSGSIZE` if it would stand for too
+    /// much. (`skb_expand_head` frees the packet then; here it is given back.)
     ///
     /// C: [`skb_expand_head`](srctree/net/core/skbuff.c)
     pub fn expand_head_realloc(self, headroom: usize) -> Result<SkBuff<Private>, Failed<S>> {
@@ -291,6 +316,9 @@ impl<S: State> SkBuff<S> {
         }
         if !self.is_wmem() {
             return self.expand_clone(nhead);
+        }
+        if let Err(error) = self.truesize_with(nhead) {
+            return Err(Failed { skb: self, error });
         }
         let before = self.raw().end;
         let mut skb = self.expand_head(nhead, 0, GFP_ATOMIC)?;

@@ -213,8 +213,8 @@ impl Skb {
 
     /// Fails with `EFAULT` if there are bytes that the CPU cannot read: memory of a device.
     #[inline]
-    fn check_readable(&self) -> Result {
-        if self.headers().unreadable() != 0 && self.data_len() != 0 {
+    pub(super) fn check_readable(&self) -> Result {
+        if self.data_len() != 0 && !self.frags_readable() {
             return Err(EFAULT);
         }
         Ok(())
@@ -222,6 +222,14 @@ impl Skb {
 }
 
 impl<S: State> SkBuff<S> {
+    /// Makes the field of a `CHECKSUM_PARTIAL` linear, if the packet still has it.
+    #[cold]
+    pub(super) fn pull_partial(&mut self) -> Result {
+        let (start, offset) = self.partial();
+        self.may_pull(usize::try_from(start)? + usize::from(offset) + FIELD)?;
+        Ok(())
+    }
+
     #[inline(always)]
     fn set_ip_summed(&mut self, value: u32) {
         self.headers_mut().set_ip_summed(value as u8);

@@ -162,8 +162,8 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// `ENODATA` if the packet is shorter, or there is no memory to make them so. The packet is
-    /// what it was.
+    /// `ENODATA` if the packet is shorter, the CPU cannot read the rest, or there is no memory to
+    /// make them so. The packet is what it was.
     ///
     /// C: [`pskb_may_pull`](srctree/include/linux/skbuff.h)
     #[inline]
@@ -175,11 +175,11 @@ impl<S: State> SkBuff<S> {
         }
         let headlen = self.headlen();
         if len > headlen {
-            if len > self.len() {
+            if len > self.len() || !self.frags_readable() {
                 return Err(ENODATA);
             }
             // SAFETY: The packet is ours alone, and there are that many bytes behind the linear
-            // part.
+            // part, which can be read.
             let tail = unsafe { bindings::__pskb_pull_tail(self.as_ptr(), (len - headlen) as i32) };
             if tail.is_null() {
                 return Err(ENODATA);
@@ -215,7 +215,8 @@ impl<S: State> SkBuff<S> {
 }
 
 impl<S: FrontMovable> SkBuff<S> {
-    /// Makes `len` bytes of headroom in an empty packet: `skb_reserve`.
+    /// Makes `len` bytes of headroom in an empty packet: `skb_reserve`. A link-layer header that
+    /// was set is not any more.
     ///
     /// # Errors
     ///
@@ -228,6 +229,8 @@ impl<S: FrontMovable> SkBuff<S> {
         if len > self.tailroom() {
             return Err(ENOSPC);
         }
+        // Between it and the data would be what nobody has written.
+        self.unset_mac_header();
         self.reserve_unchecked(len);
         Ok(())
     }

@@ -14,7 +14,6 @@ use super::{
     SkBuff, //
     Skb,
     State,
-    TRUESIZE_MAX,
 };
 use crate::bindings;
 use core::{
@@ -185,7 +184,7 @@ impl SkBuff<Private> {
             return Err(EBUSY);
         }
         if self.nr_frags() >= bindings::MAX_SKB_FRAGS as usize
-            || self.truesize().saturating_add(frag.truesize()) > TRUESIZE_MAX
+            || self.truesize_with(frag.truesize() as usize).is_err()
         {
             return Err(ENOSPC);
         }
@@ -208,19 +207,32 @@ impl<S: State> SkBuff<S> {
     /// C: [`skb_linearize_cow`](srctree/include/linux/skbuff.h)
     #[inline]
     pub fn linearize(self) -> Result<SkBuff<Private>, Failed<S>> {
-        if self.is_nonlinear() || self.cloned() {
-            // SAFETY: The packet is ours alone (C BUGs on shared ones), and it has that many bytes
-            // behind its linear part.
-            let tail =
-                unsafe { bindings::__pskb_pull_tail(self.as_ptr(), self.data_len() as c_int) };
-            if tail.is_null() {
-                return Err(Failed {
-                    skb: self,
-                    error: ENOMEM,
-                });
+        let mut skb = self;
+        if skb.is_nonlinear() || skb.cloned() {
+            if let Err(error) = skb.pull_all() {
+                return Err(Failed { skb, error });
             }
         }
         // SAFETY: The packet is ours. There was no clone, or C has made a new buffer.
-        Ok(unsafe { SkBuff::from_raw(self.into_raw()) })
+        Ok(unsafe { SkBuff::from_raw(skb.into_raw()) })
+    }
+
+    /// Copies all paged data behind the linear part, in a buffer of this packet's own:
+    /// `__skb_linearize`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, also if the CPU cannot read the fragments.
+    pub(super) fn pull_all(&mut self) -> Result {
+        if !self.frags_readable() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: The packet is ours alone (C BUGs on shared ones), and it has that many bytes
+        // behind its linear part, which can be read.
+        let tail = unsafe { bindings::__pskb_pull_tail(self.as_ptr(), self.data_len() as c_int) };
+        if tail.is_null() {
+            return Err(ENOMEM);
+        }
+        Ok(())
     }
 }

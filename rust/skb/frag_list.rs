@@ -12,7 +12,6 @@ use super::{
     SkBuff, //
     Skb,
     State,
-    TRUESIZE_MAX,
     TRUESIZE_MIN,
 };
 use crate::{
@@ -64,14 +63,6 @@ impl Skb {
         // SAFETY: The packet is valid by the type invariant.
         unsafe { !(*self.shinfo()).frag_list.is_null() }
     }
-}
-
-/// Whether there is another reference to a packet: `skb_shared`. Those of a list have one if the
-/// data of its head was unshared.
-#[inline]
-fn is_shared(skb: &Skb) -> bool {
-    // SAFETY: The packet is valid by the type invariant; read once, as `refcount_read` does.
-    unsafe { (&raw const (*skb.as_ptr()).users.refs.counter).read_volatile() != 1 }
 }
 
 /// Whether the data of a packet may become the end of another one's.
@@ -142,16 +133,13 @@ impl SkBuff<Private> {
         if self.len() + skb.len() > i32::MAX as usize {
             return Err(EMSGSIZE);
         }
-        let truesize = self
-            .truesize()
-            .checked_add(skb.truesize())
-            .filter(|sum| *sum <= TRUESIZE_MAX)
-            .ok_or(EMSGSIZE)?;
+        let truesize = self.truesize_with(skb.truesize() as usize)?;
         let link = match self.frag_list().last() {
             // SAFETY: The packet is valid.
             None => unsafe { &raw mut (*self.shinfo()).frag_list },
-            // Its other holders may be following it.
-            Some(last) if is_shared(last) => return Err(EBUSY),
+            // It is in the list of another head, too, because the data of this one was unshared. Its
+            // other holders may be following it.
+            Some(last) if last.shared() => return Err(EBUSY),
             // SAFETY: As above.
             Some(last) => unsafe { next(last.as_ptr()) },
         };
@@ -181,7 +169,7 @@ impl SkBuff<Private> {
         let (len, truesize, raw) = (first.raw().len, first.truesize(), first.as_ptr());
         // SAFETY: The packet is valid.
         let rest = unsafe { *next(raw) };
-        let skb = if is_shared(first) {
+        let skb = if first.shared() {
             // SAFETY: The packet is valid, and cloning a shared one is what clones are for.
             let clone = unsafe { bindings::skb_clone(raw, gfp::as_raw(flags)) };
             let clone = NonNull::new(clone).ok_or(ENOMEM)?;

@@ -24,6 +24,8 @@
 //!
 //! C header: [`include/net/gso.h`](srctree/include/net/gso.h)
 
+mod forward;
+
 use super::{
     DropReason,
     Failed,
@@ -241,6 +243,7 @@ impl<S: State> SkBuff<S> {
     /// * `ENODATA` if it is too short for its headers;
     /// * `EOPNOTSUPP` if it is a tunnel or a kind that [`GsoType`] does not know;
     /// * `EPROTONOSUPPORT` if there is no segmenter;
+    /// * `EFAULT` if the CPU cannot read all of it;
     /// * `ENOMEM`.
     ///
     /// What was said about its checksum, and its transport header, may have changed then.
@@ -250,7 +253,8 @@ impl<S: State> SkBuff<S> {
         // With it C looks at what `skb->dev` can do, and nothing says that the device is there.
         const PARTIAL: u64 = 1 << bindings::NETIF_F_GSO_PARTIAL_BIT;
 
-        if let Err(error) = self.prepare_gso() {
+        // C warns when it sums up what it cannot read.
+        if let Err(error) = self.prepare_gso().and_then(|()| self.check_readable()) {
             return Err(Failed { skb: self, error });
         }
         // SAFETY: The packet is ours alone, and it is what the segmenters take for granted.
@@ -314,12 +318,7 @@ impl<S: State> SkBuff<S> {
         if self.has_frag_list() {
             // `skb_segment` BUGs if the members are not of `gso_size` bytes each, counted from the
             // end of the headers; whoever moved those broke it.
-            // SAFETY: The packet is ours alone, and that is what is not linear.
-            let tail =
-                unsafe { bindings::__pskb_pull_tail(self.as_ptr(), self.data_len() as c_int) };
-            if tail.is_null() {
-                return Err(ENOMEM);
-            }
+            self.pull_all()?;
         }
         match self.ip_summed() {
             IpSummed::Partial { .. } => return Ok(()),

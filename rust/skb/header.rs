@@ -63,6 +63,13 @@ pub struct EthHdr {
 /// What `mac_header` and `transport_header` are when they were never set.
 const UNSET: u16 = u16::MAX;
 
+/// Where the headers of a packet were that may be unset, in bytes from the start of the buffer.
+#[derive(Clone, Copy)]
+pub(super) struct HeaderOffsets {
+    mac: u16,
+    transport: u16,
+}
+
 /// Returns a position in the buffer if it was set.
 #[inline(always)]
 fn if_set(position: u16) -> Option<u16> {
@@ -132,10 +139,17 @@ impl Skb {
     /// Reads the header at `position`, counted from the start of the buffer.
     #[inline(always)]
     fn header_at<T: FromBytes>(&self, position: u16) -> Option<T> {
-        let position = usize::from(position);
+        let mac = self.headers().mac_header;
+        let position = usize::from(if_set(position)?);
+        // What lies in front of the data was perhaps never written, but for what follows the
+        // link-layer header. One that was never set is beyond any position.
+        if position < self.headroom() && position < usize::from(mac) {
+            return None;
+        }
         if position + size_of::<T>() <= self.headroom() + self.headlen() {
-            // SAFETY: The bytes lie between the start of the buffer and the end of the linear part,
-            // and any bytes are a `T`. In front of the data they may belong to a clone that pushes
+            // SAFETY: The bytes lie between the link-layer header, or the start of the data, and the
+            // end of the linear part, so they are initialised by the type invariant, and any bytes
+            // are a `T`. In front of the data they may belong to a clone that pushes
             // its own headers: that is why the header is copied. It may be seen half, as in C.
             return Some(unsafe { self.raw().head.add(position).cast::<T>().read_unaligned() });
         }
@@ -145,6 +159,24 @@ impl Skb {
         unsafe { self.copy_header(offset, &mut buffer) }?;
         // SAFETY: It was written.
         Some(unsafe { buffer.assume_init() })
+    }
+
+    /// The offsets that may be unset, for [`SkBuff::headers_moved`].
+    #[inline]
+    pub(super) fn header_offsets(&self) -> HeaderOffsets {
+        let headers = self.headers();
+        HeaderOffsets {
+            mac: headers.mac_header,
+            transport: headers.transport_header,
+        }
+    }
+
+    /// Bytes between the link-layer header and the data, where that lies in front of the data: what
+    /// may be read there.
+    #[inline]
+    pub(super) fn readable_headroom(&self) -> usize {
+        let mac = if_set(self.headers().mac_header).map(usize::from);
+        mac.map_or(0, |mac| self.headroom().saturating_sub(mac))
     }
 
     /// Turns a position in the buffer into an offset from the start of the data.
@@ -275,10 +307,28 @@ impl<S: State> SkBuff<S> {
         u16::try_from(self.headroom()).unwrap_or(UNSET)
     }
 
+    /// Sets the offsets of the headers right, which had the `before` values, after C has added
+    /// `moved` to them: it does not look whether they were set, nor whether they still fit.
+    pub(super) fn headers_moved(&mut self, before: HeaderOffsets, moved: usize) {
+        let position = |before: u16| {
+            let moved = usize::from(if_set(before)?) + moved;
+            u16::try_from(moved).ok()
+        };
+        let headers = self.headers_mut();
+        headers.mac_header = position(before.mac).unwrap_or(UNSET);
+        headers.transport_header = position(before.transport).unwrap_or(UNSET);
+    }
+
     /// Marks the start of the data as the link-layer header: `skb_reset_mac_header`.
     #[inline]
     pub fn reset_mac_header(&mut self) {
         self.headers_mut().mac_header = self.position_of_data();
+    }
+
+    /// Forgets where the link-layer header is: `skb_unset_mac_header`.
+    #[inline(always)]
+    pub(super) fn unset_mac_header(&mut self) {
+        self.headers_mut().mac_header = UNSET;
     }
 
     /// Marks the start of the data as the network header: `skb_reset_network_header`.
@@ -296,21 +346,30 @@ impl<S: State> SkBuff<S> {
     /// Says where the link-layer header is: `offset` bytes behind the start of the data, or before
     /// it: `skb_set_mac_header`.
     ///
+    /// What lies before the data was perhaps never written. So the header can only move there to
+    /// behind the place where it is.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that is in front of the data and of the present header, behind the linear part,
+    /// or more than 65534 bytes behind the start of the buffer.
+    #[inline]
+    pub fn set_mac_header(&mut self, offset: isize) -> Result {
+        let position = self.position_of(offset)?;
+        if offset < 0 && position < self.headers().mac_header {
+            return Err(EINVAL);
+        }
+        self.headers_mut().mac_header = position;
+        Ok(())
+    }
+
+    /// Says where the network header is: `skb_set_network_header`. It can be read if it is not in
+    /// front of the data and of the link-layer header.
+    ///
     /// # Errors
     ///
     /// `EINVAL` if that is not in the headroom or the linear part, or more than 65534 bytes behind
     /// the start of the buffer.
-    #[inline]
-    pub fn set_mac_header(&mut self, offset: isize) -> Result {
-        self.headers_mut().mac_header = self.position_of(offset)?;
-        Ok(())
-    }
-
-    /// Says where the network header is: `skb_set_network_header`.
-    ///
-    /// # Errors
-    ///
-    /// As [`set_mac_header`](Self::set_mac_header).
     #[inline]
     pub fn set_network_header(&mut self, offset: isize) -> Result {
         self.headers_mut().network_header = self.position_of(offset)?;
@@ -321,7 +380,7 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// As [`set_mac_header`](Self::set_mac_header).
+    /// As [`set_network_header`](Self::set_network_header).
     #[inline]
     pub fn set_transport_header(&mut self, offset: isize) -> Result {
         self.headers_mut().transport_header = self.position_of(offset)?;
@@ -333,7 +392,7 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// As [`set_mac_header`](Self::set_mac_header).
+    /// As [`set_network_header`](Self::set_network_header).
     #[inline]
     pub fn set_inner_mac_header(&mut self, offset: isize) -> Result {
         self.headers_mut().inner_mac_header = self.position_of(offset)?;
@@ -344,7 +403,7 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// As [`set_mac_header`](Self::set_mac_header).
+    /// As [`set_network_header`](Self::set_network_header).
     #[inline]
     pub fn set_inner_network_header(&mut self, offset: isize) -> Result {
         self.headers_mut().inner_network_header = self.position_of(offset)?;
@@ -355,7 +414,7 @@ impl<S: State> SkBuff<S> {
     ///
     /// # Errors
     ///
-    /// As [`set_mac_header`](Self::set_mac_header).
+    /// As [`set_network_header`](Self::set_network_header).
     #[inline]
     pub fn set_inner_transport_header(&mut self, offset: isize) -> Result {
         self.headers_mut().inner_transport_header = self.position_of(offset)?;
@@ -363,10 +422,13 @@ impl<S: State> SkBuff<S> {
     }
 
     /// Makes the present headers the inner ones, before those of the tunnel are pushed:
-    /// `skb_reset_inner_headers`.
+    /// `skb_reset_inner_headers`. They count with [`set_encapsulation`](Self::set_encapsulation),
+    /// which is off after this.
     #[inline]
     pub fn reset_inner_headers(&mut self) {
         let headers = self.headers_mut();
+        // Nobody has looked whether they are there.
+        headers.set_encapsulation(0);
         headers.inner_mac_header = headers.mac_header;
         headers.inner_network_header = headers.network_header;
         headers.inner_transport_header = headers.transport_header;

@@ -229,13 +229,18 @@ impl<S: State> SkBuff<S> {
     /// With `HW_VLAN_CTAG_RX`, or `HW_VLAN_STAG_RX`, a VLAN tag is beside the packet, without it is
     /// in the data, however it was sent.
     ///
+    /// A packet may leave a checksum and its segmentation to others, of any kind that the stack
+    /// knows. If what it says about them was broken on the way, it is put right where that is
+    /// possible: its fragment list is made linear.
+    ///
     /// Context: softirq or BH disabled.
     ///
     /// # Errors
     ///
     /// The packet cannot be received there and was freed for the [`DropReason`] that is returned:
-    /// `PKT_TOO_BIG`, `PKT_TOO_SMALL`, `DEV_READY` because `to` is not up, or `NOMEM`. Nobody has
-    /// counted it yet.
+    /// `PKT_TOO_BIG`, `PKT_TOO_SMALL`, `SKB_CSUM` or `SKB_GSO_SEG` because it leaves a checksum or a
+    /// segmentation to others that cannot be done, `DEV_READY` because `to` is not up, or `NOMEM`.
+    /// Nobody has counted it yet.
     ///
     /// C: [`__dev_forward_skb`](srctree/net/core/dev.c)
     #[inline]

@@ -40,8 +40,8 @@ impl SkBuff<Private> {
     /// # Errors
     ///
     /// `ENODATA` if the packet is shorter than `len`; `ENOSPC` if `rest` has less tailroom than it
-    /// gets linear bytes; `EINVAL` if `rest` is not empty, or the packet has a fragment list or
-    /// pages of a page pool, which cannot be split.
+    /// gets linear bytes; `EMSGSIZE` if `rest` would stand for too much; `EINVAL` if it is not
+    /// empty, or the packet has a fragment list or pages of a page pool, which cannot be split.
     ///
     /// C: [`skb_split`](srctree/net/core/skbuff.c)
     pub fn split(&mut self, len: usize, rest: &mut SkBuff<Private>) -> Result {
@@ -57,6 +57,7 @@ impl SkBuff<Private> {
         if self.headlen().saturating_sub(len) > rest.tailroom() {
             return Err(ENOSPC);
         }
+        rest.truesize_with(self.data_len())?;
         // SAFETY: Both packets are ours alone, and so are their shared infos, by their state;
         // `rest` is empty and has the room, as was just checked.
         unsafe { bindings::skb_split(self.as_ptr(), rest.as_ptr(), len as u32) };
@@ -85,7 +86,8 @@ impl SkBuff<Private> {
     ///
     /// Gives `from` back if it cannot be merged: it does not fit into the tailroom and its buffer
     /// is no page, there are too many fragments, one of the two has a fragment list or pages of a
-    /// program, or truesize of this packet cannot grow because its claim is of another kind.
+    /// program, or truesize of this packet cannot grow: its claim is of another kind, or it is at
+    /// its limit.
     ///
     /// C: [`skb_try_coalesce`](srctree/net/core/skbuff.c), `kfree_skb_partial`
     pub fn try_coalesce<S: State>(&mut self, from: SkBuff<S>) -> Result<usize, SkBuff<S>> {
@@ -118,7 +120,9 @@ impl SkBuff<Private> {
             return true;
         }
         // Pages are moved, so truesize grows.
-        if matches!(self.owner_kind(), OwnerKind::Read | OwnerKind::Other) {
+        if matches!(self.owner_kind(), OwnerKind::Read | OwnerKind::Other)
+            || self.truesize_with(from.truesize() as usize).is_err()
+        {
             return false;
         }
         // C moves all of truesize but what it frees. A packet whose truesize was frozen by a claim

@@ -79,12 +79,9 @@ impl SharedSkBuff {
     /// C: [`skb_shared`](srctree/include/linux/skbuff.h)
     #[inline]
     pub fn try_unshared(self) -> Result<SkBuff<Cloned>, Self> {
-        if self.users() != 1 {
+        if self.shared() {
             return Err(self);
         }
-        // What another holder has read before he gave up his reference is not seen to change: this
-        // pairs with the release in `skb_unref`.
-        fence(Ordering::Acquire);
         // SAFETY: The reference is ours and the only one, so nobody can make another.
         Ok(unsafe { SkBuff::from_raw(self.into_raw()) })
     }
@@ -99,7 +96,7 @@ impl SharedSkBuff {
     /// C: [`skb_share_check`](srctree/include/linux/skbuff.h)
     #[inline]
     pub fn share_check(self, flags: Flags) -> Result<SkBuff<Cloned>, AllocError> {
-        if self.raw().fclone() == bindings::SKB_FCLONE_ORIG as u8 && self.users() != 1 {
+        if self.raw().fclone() == bindings::SKB_FCLONE_ORIG as u8 && self.shared() {
             // Two holders could both be given the one companion of the packet: `skb_clone` takes it
             // without looking twice, because in C only the owner clones such a packet.
             let copy = self.copy(flags);
@@ -143,6 +140,19 @@ impl Skb {
     pub(crate) fn users(&self) -> i32 {
         // SAFETY: The packet is valid by the type invariant; read once, as `refcount_read` does.
         unsafe { (&raw const (*self.as_ptr()).users.refs.counter).read_volatile() }
+    }
+
+    /// Whether there are other references to the packet at this moment: `skb_shared`. A reference
+    /// that is found to be the only one stays so, unless its holder makes another.
+    #[inline]
+    pub(super) fn shared(&self) -> bool {
+        if self.users() != 1 {
+            return true;
+        }
+        // What another holder has read before he gave up his reference is not seen to change: this
+        // pairs with the release in `skb_unref`.
+        fence(Ordering::Acquire);
+        false
     }
 }
 

@@ -184,7 +184,7 @@ impl<S: State> SkBuff<S> {
     ///
     /// C: [`pskb_expand_head`](srctree/net/core/skbuff.c)
     pub fn expand_head(
-        self,
+        mut self,
         nhead: usize,
         ntail: usize,
         flags: Flags,
@@ -196,6 +196,7 @@ impl<S: State> SkBuff<S> {
                 error: EINVAL,
             });
         }
+        let offsets = self.header_offsets();
         // SAFETY: The packet is ours alone (C BUGs on shared ones), the sizes are in range.
         let result = to_result(unsafe {
             bindings::pskb_expand_head(
@@ -206,8 +207,11 @@ impl<S: State> SkBuff<S> {
             )
         });
         match result {
-            // SAFETY: The buffer is new.
-            Ok(()) => Ok(unsafe { self.assume() }),
+            Ok(()) => {
+                self.headers_moved(offsets, nhead);
+                // SAFETY: The buffer is new.
+                Ok(unsafe { self.assume() })
+            }
             Err(error) => Err(Failed { skb: self, error }),
         }
     }
@@ -380,6 +384,9 @@ impl Skb {
         // SAFETY: The packet is valid by the type invariant.
         if unsafe { (*self.shinfo()).gso_type } & bindings::SKB_GSO_FRAGLIST as u32 != 0 {
             // A list of whole packets; C warns and refuses.
+            return Err(AllocError);
+        }
+        if !self.frags_readable() {
             return Err(AllocError);
         }
         // SAFETY: The packet is valid and is only read.

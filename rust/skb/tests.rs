@@ -14,6 +14,7 @@ mod data;
     CONFIG_FAULT_INJECTION_DEBUG_FS
 ))]
 mod fault;
+mod forward;
 mod frag;
 mod frag_list;
 pub(crate) mod frames;

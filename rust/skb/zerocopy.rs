@@ -252,7 +252,8 @@ impl SkBuff<Private> {
     /// * `EINVAL` if the packet is not charged to a send buffer, has a fragment list, or `from` is
     ///   not the memory of a program;
     /// * `EEXIST` if it has pages that another [`UbufInfo`] is for;
-    /// * `EMSGSIZE` if it cannot have more fragments, or would be longer than any packet;
+    /// * `EMSGSIZE` if it cannot have more fragments, would be longer than any packet, or stand for
+    ///   more memory;
     /// * `EFAULT` if the memory cannot be read.
     ///
     /// The packet, its charge and `from` are what they were then.
@@ -287,14 +288,18 @@ impl SkBuff<Private> {
             )
         });
         let added = self.len() - before;
-        if let Err(error) = result {
-            // Not all of it fits: what does is a success.
-            if error != EMSGSIZE || added == 0 {
-                self.zerocopy_undo(before, truesize);
-                // SAFETY: It was advanced by what was added.
-                unsafe { from.revert(added) };
-                return Err(error);
-            }
+        let error = match (result, self.truesize_with(0)) {
+            // Each page counts whole, however few of its bytes are added at a time.
+            (_, Err(error)) => Some(error),
+            // If not all of it fits, what does is a success.
+            (Err(error), _) if error != EMSGSIZE || added == 0 => Some(error),
+            _ => None,
+        };
+        if let Some(error) = error {
+            self.zerocopy_undo(before, truesize);
+            // SAFETY: It was advanced by what was added.
+            unsafe { from.revert(added) };
+            return Err(error);
         }
         if added != 0 && !self.is_zerocopy() {
             self.set_uarg(ubuf);

@@ -46,6 +46,7 @@ impl<S: State> SkBuff<S> {
                 DropReason::NOMEM
             });
         }
+        self.check_forward()?;
         if self.orphan_frags(GFP_ATOMIC).is_err() {
             return Err(DropReason::NOMEM);
         }

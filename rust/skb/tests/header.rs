@@ -148,14 +148,12 @@ mod tests {
     fn offsets_outside_of_the_buffer_are_refused() -> Result {
         let mut skb = paged_behind(32, &[0; 60], &[0; 40])?;
         for offset in [-32, 0, 60] {
-            skb.set_mac_header(offset)?;
             skb.set_network_header(offset)?;
             skb.set_transport_header(offset)?;
             skb.set_inner_mac_header(offset)?;
             skb.set_inner_network_header(offset)?;
             skb.set_inner_transport_header(offset)?;
             skb.set_encapsulation(true)?;
-            assert_eq!(skb.mac_offset(), Some(offset));
             assert_eq!(skb.network_offset(), offset);
             assert_eq!(skb.transport_offset(), Some(offset));
             assert_eq!(skb.inner_mac_offset(), Some(offset));
@@ -170,7 +168,7 @@ mod tests {
             assert!(skb.set_inner_network_header(offset) == Err(EINVAL));
             assert!(skb.set_inner_transport_header(offset) == Err(EINVAL));
         }
-        assert_eq!((skb.mac_offset(), skb.network_offset()), (Some(60), 60));
+        assert_eq!((skb.mac_offset(), skb.network_offset()), (None, 60));
         skb.consume();
         Ok(())
     }
@@ -183,9 +181,9 @@ mod tests {
         assert_eq!((skb.mac_offset(), skb.transport_offset()), (None, None));
         assert!(skb.set_mac_header(0) == Err(EINVAL));
         // 65535 stands for none.
-        assert!(skb.set_mac_header(65_535 - 70_000) == Err(EINVAL));
-        skb.set_mac_header(65_534 - 70_000)?;
-        assert_eq!(skb.mac_offset(), Some(65_534 - 70_000));
+        assert!(skb.set_transport_header(65_535 - 70_000) == Err(EINVAL));
+        skb.set_transport_header(65_534 - 70_000)?;
+        assert_eq!(skb.transport_offset(), Some(65_534 - 70_000));
         skb.consume();
         Ok(())
     }
@@ -202,6 +200,78 @@ mod tests {
         // The same bytes, one too many.
         assert_eq!(skb.mac_header::<[u8; 15]>(), Some(frame));
         assert!(skb.mac_header::<[u8; 16]>().is_none());
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_never_written_is_not_read() -> Result {
+        let mut skb = packet(32, &[1; 40])?;
+        // A network header that was never set is at the start of the buffer.
+        assert!(skb.network_header::<U32>().is_none());
+        skb.set_network_header(-4)?;
+        skb.set_transport_header(-1)?;
+        assert!(skb.network_header::<U32>().is_none() && skb.transport_header::<u8>().is_none());
+        assert!(skb.set_mac_header(-1) == Err(EINVAL));
+        // What was pulled has been written.
+        skb.reset_mac_header();
+        skb.pull(14)?;
+        skb.set_network_header(-4)?;
+        assert_eq!(skb.network_header::<[u8; 8]>(), Some([1; 8]));
+        assert!(skb.set_mac_header(-15) == Err(EINVAL));
+        skb.set_mac_header(-13)?;
+        assert!(skb.set_mac_header(-14) == Err(EINVAL));
+        assert_eq!(skb.mac_header::<u8>(), Some(1));
+        skb.consume();
+        // Room that is made later was not there when the header was.
+        let mut skb = SkBuff::alloc(0, 100, GFP_KERNEL)?;
+        skb.reset_mac_header();
+        skb.reserve(50)?;
+        assert!(skb.mac_header::<EthHdr>().is_none() && skb.mac_offset().is_none());
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn headers_move_with_their_bytes_or_are_lost() -> Result {
+        let frame = pattern(40)?;
+        let eth = &frame[..14];
+        let mut skb = packet(32, &frame)?;
+        skb.reset_mac_header();
+        skb.pull(14)?;
+        // C copies the offset without the bytes.
+        for copy in [skb.pskb_copy(GFP_KERNEL)?, skb.realloc_headroom(100)?] {
+            assert_eq!(
+                copy.mac_header::<[u8; 14]>().as_ref().map(|h| &h[..]),
+                Some(eth)
+            );
+            assert!(copy.transport_offset().is_none());
+            copy.consume();
+        }
+        let expand = |skb: SkBuff, nhead| {
+            skb.expand_head(nhead, 0, GFP_KERNEL).map_err(|failed| {
+                failed.skb.consume();
+                failed.error
+            })
+        };
+        // C would make an offset of the mark for none.
+        let skb = expand(skb, 100)?;
+        assert_eq!(
+            (skb.mac_offset(), skb.transport_offset()),
+            (Some(-14), None)
+        );
+        assert_eq!(
+            skb.mac_header::<[u8; 14]>().as_ref().map(|h| &h[..]),
+            Some(eth)
+        );
+        // And it would wrap.
+        let far = skb.copy_expand(65_535, 0, GFP_KERNEL)?;
+        assert!(far.mac_offset() == Some(-14));
+        let copy = expand(far, 65)?;
+        assert!(copy.mac_offset().is_none() && copy.mac_header::<u8>().is_none());
+        copy.consume();
+        let skb = expand(skb, 65_535)?;
+        assert!(skb.mac_offset().is_none() && skb.mac_header::<u8>().is_none());
         skb.consume();
         Ok(())
     }
@@ -281,6 +351,10 @@ mod tests {
         assert_eq!(skb.inner_transport_offset(), Some(84));
         skb.set_encapsulation(false)?;
         assert!(skb.inner_mac_offset().is_none());
+        skb.set_encapsulation(true)?;
+        // There may be none yet to become the inner ones.
+        skb.reset_inner_headers();
+        assert!(!skb.encapsulation());
         // Cut off.
         skb.trim(70)?;
         assert!(skb.set_encapsulation(true) == Err(EINVAL));

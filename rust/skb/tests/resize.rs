@@ -231,6 +231,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_packet_stands_for_has_an_end() -> Result {
+        const MAX: u32 = i32::MAX as u32 - bindings::KMALLOC_MAX_SIZE_VALUE as u32;
+        let (sock, data) = (TestSock::new()?, pattern(3000)?);
+        let mut to = linear(&data[..1500])?;
+        to.raw_mut().truesize = MAX;
+        // Its pages would be moved.
+        let from = match to.try_coalesce(paged(&[], &data[1500..])?) {
+            Ok(_) => return Err(EINVAL),
+            Err(from) => from,
+        };
+        assert!(are(&to, &from, &data)? && to.truesize() == MAX);
+        // Truesize would move with them, too.
+        let (mut skb, mut rest) = (from, SkBuff::alloc(0, 10, GFP_KERNEL)?);
+        rest.raw_mut().truesize = MAX;
+        assert!(skb.split(0, &mut rest) == Err(EMSGSIZE));
+        assert!(rest.is_empty() && rest.truesize() == MAX);
+        rest.consume();
+        skb.consume();
+        // A buffer that is paid for.
+        to.set_owner_w(sock.sk());
+        let failed = match to.expand_head_realloc(1000) {
+            Ok(skb) => return Err(refused(skb)),
+            Err(failed) => failed,
+        };
+        assert_eq!((failed.error, failed.skb.truesize()), (EMSGSIZE, MAX));
+        assert_eq!(sock.w(), 1 + MAX);
+        failed.skb.consume();
+        Ok(())
+    }
+
+    #[test]
     fn coalesce_leaves_a_claim_alone_that_cannot_grow() -> Result {
         let sock = TestSock::new()?;
         let data = pattern(3000)?;

@@ -112,6 +112,25 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_that_stands_for_too_much_gets_no_pages() -> Result {
+        const MAX: u32 = i32::MAX as u32 - bindings::KMALLOC_MAX_SIZE_VALUE as u32;
+        let (sock, user) = (TestSock::new()?, User::new(&pattern(6000)?)?);
+        let ubuf = ubuf(OnClone::Copy)?;
+        let mut skb = linear(b"head")?;
+        skb.raw_mut().truesize = MAX;
+        skb.set_owner_w(sock.sk());
+        let (added, left) = user.iter(6000, |from| {
+            (skb.zerocopy_from_iter(from, 5000, &ubuf), from.len())
+        })?;
+        assert_eq!((added, left), (Err(EMSGSIZE), 6000));
+        assert_eq!((skb.data(), skb.len()), (&b"head"[..], 4));
+        assert_eq!((skb.truesize(), sock.w()), (MAX, 1 + MAX));
+        skb.consume();
+        assert_eq!((sock.w(), ubuf.references()), (1, 1));
+        Ok(())
+    }
+
+    #[test]
     fn the_last_reference_completes_once() -> Result {
         let (sock, user) = (TestSock::new()?, User::new(&pattern(6000)?)?);
         let ubuf = ubuf(OnClone::Copy)?;
