@@ -196,7 +196,7 @@ impl Operations for Echo {
             // A queue that is stopped in time comes here only for senders that do not look.
             return Xmit::Busy(skb);
         };
-        skb.tx_timestamp();
+        state.tx_timestamp(&mut skb);
         let len = skb.len() as u32;
         state.sent(len);
         // The poll function may have it from here on; there is no `skb` any more.

@@ -238,7 +238,7 @@ pub(crate) fn transmit(
         lane.napi.schedule();
         return Xmit::Busy(skb);
     };
-    skb.tx_timestamp();
+    queue.state.tx_timestamp(&mut skb);
     skb.nf_reset_ct();
     let len = skb.len() as u32;
     queue.state.sent(len);

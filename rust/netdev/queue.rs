@@ -6,13 +6,20 @@
 //! [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 //!
 //! The order of a transmit function is that of
-//! [`Documentation/networking/driver.rst`](srctree/Documentation/networking/driver.rst): time
-//! stamp, [`TxState::sent`], put the packet into the ring, [`TxState::maybe_stop`], and ring the
-//! doorbell if [`TxState::doorbell`] says so. The order of a completion is: take packets out of the
-//! ring, then [`Completion::completed_wake`] once.
+//! [`Documentation/networking/driver.rst`](srctree/Documentation/networking/driver.rst): time stamp
+//! ([`TxState::tx_timestamp`]), [`TxState::sent`], put the packet into the ring,
+//! [`TxState::maybe_stop`], and ring the doorbell if [`TxState::doorbell`] says so. The order of a
+//! completion is: take packets out of the ring, then [`Completion::completed_wake`] once.
 
 use super::NetDevice;
-use crate::bindings;
+use crate::{
+    bindings,
+    skb::{
+        Cloned,
+        SkBuff, //
+    },
+};
+
 /// Returns transmit queue `index` of `dev`: `netdev_get_tx_queue`.
 ///
 /// # Safety
@@ -76,7 +83,7 @@ impl<'a, Q> TxQueue<'a, Q> {
             // SAFETY: By the requirements of this function.
             txq: unsafe { raw(dev, index) },
             more: false,
-            _dev: dev,
+            dev,
         };
         Self { state, data }
     }
@@ -91,14 +98,26 @@ pub struct TxState<'a> {
     txq: *mut bindings::netdev_queue,
     /// Another packet of the same batch follows: `netdev_xmit_more`.
     more: bool,
-    _dev: &'a NetDevice,
+    dev: &'a NetDevice,
 }
 
 impl TxState<'_> {
+    /// Takes the transmit time stamp that the sender of the packet may have asked for.
+    ///
+    /// It has to be taken before the packet can be completed and before it is orphaned, because
+    /// the stamp goes to the owner: a clone of the packet, on its error queue. A packet whose claim
+    /// does not keep a whole socket gets none.
+    ///
+    /// C: [`skb_tx_timestamp`](srctree/include/linux/skbuff.h)
+    #[inline(always)]
+    pub fn tx_timestamp(&self, skb: &mut SkBuff<Cloned>) {
+        skb.tx_timestamp(self.dev);
+    }
+
     /// Accounts `bytes` to the byte queue limits.
     ///
-    /// Call it before the consumer can see the packet: completing bytes that were not accounted is
-    /// fatal in C.
+    /// Call it before the consumer can see the packet: bytes that were not accounted cannot be
+    /// completed.
     ///
     /// C: [`__netdev_tx_sent_queue`](srctree/include/linux/netdevice.h)
     #[inline(always)]

@@ -278,20 +278,6 @@ impl<S: State> SkBuff<S> {
     }
 }
 
-impl SkBuff<Cloned> {
-    /// Takes the transmit time stamp that the sender may have asked for.
-    ///
-    /// It has to be taken before the packet can be completed and before it is orphaned, because
-    /// the stamp goes to the owner: a clone of the packet, on its error queue.
-    ///
-    /// C: [`skb_tx_timestamp`](srctree/include/linux/skbuff.h)
-    #[inline]
-    pub fn tx_timestamp(&mut self) {
-        // SAFETY: The packet is ours alone.
-        unsafe { bindings::skb_tx_timestamp(self.as_ptr()) };
-    }
-}
-
 /// A packet that a device has received and that has not gone up yet: its device, protocol and
 /// packet type are set.
 ///

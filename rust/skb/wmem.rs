@@ -13,6 +13,7 @@ use super::{
     State,
 };
 use crate::bindings;
+use core::ptr::NonNull;
 use kernel::prelude::*;
 
 impl Skb {
@@ -22,6 +23,24 @@ impl Skb {
             self.owner_kind(),
             OwnerKind::Write | OwnerKind::WriteSilent | OwnerKind::WriteTcp
         )
+    }
+
+    /// The socket that the claim on the packet keeps, if that is a whole `struct sock`. Its file
+    /// may be closed.
+    ///
+    /// A destructor that is not known is taken at its word: who sets `skb->sk` keeps what it points
+    /// to until the destructor has run, which the whole stack relies on.
+    pub(super) fn full_owner(&self) -> Option<NonNull<bindings::sock>> {
+        if matches!(
+            self.owner_kind(),
+            OwnerKind::None | OwnerKind::Read | OwnerKind::Prefetch
+        ) {
+            return None;
+        }
+        let sk = NonNull::new(self.raw().sk)?;
+        // SAFETY: The other claims keep the memory of their socket, and all kinds of sockets begin
+        // with the state that `sk_fullsock` looks at.
+        unsafe { bindings::sk_fullsock(sk.as_ptr()) }.then_some(sk)
     }
 }
 
@@ -63,20 +82,12 @@ impl<S: State> SkBuff<S> {
     /// Not charged are sockets that are no whole `struct sock`, those that hold no memory any more,
     /// because nobody would get the bytes back, and those that the claim does not keep.
     pub(super) fn charge_owner_of<T: State>(&mut self, other: &SkBuff<T>) {
-        if matches!(
-            other.owner_kind(),
-            OwnerKind::None | OwnerKind::Read | OwnerKind::Prefetch
-        ) {
+        let Some(sk) = other.full_owner().map(NonNull::as_ptr) else {
             return;
-        }
-        // SAFETY: Both packets are valid and ours. The other claims keep the memory of their
-        // socket, and all kinds of sockets begin with the state that `sk_fullsock` looks at.
+        };
+        let truesize = self.truesize() as c_int;
+        // SAFETY: The claim on the other packet keeps the socket, and this one has none.
         unsafe {
-            let sk = (*other.as_ptr()).sk;
-            if sk.is_null() || !bindings::sk_fullsock(sk) {
-                return;
-            }
-            let truesize = self.truesize() as c_int;
             if bindings::refcount_add_not_zero(truesize, &raw mut (*sk).sk_wmem_alloc) {
                 self.install(sk, bindings::sock_wfree);
             }

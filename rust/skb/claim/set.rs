@@ -84,7 +84,8 @@ impl<S: State> SkBuff<S> {
     /// Releases the claim: the owner gets its bytes back and may run now.
     ///
     /// This is what a device does when it has sent the packet but goes on using the memory.
-    /// Without a claim nothing happens. Take the [timestamp](SkBuff::tx_timestamp) before.
+    /// Without a claim nothing happens. Take the
+    /// [timestamp](crate::netdev::TxState::tx_timestamp) before.
     ///
     /// Context: any but hard interrupt. The owner's write-space callback runs here.
     ///

@@ -7,7 +7,9 @@
 
 use crate::{
     bindings,
+    netdev::NetDevice,
     skb::{
+        Cloned,
         SkBuff, //
         Skb,
         State,
@@ -59,23 +61,53 @@ impl Skb {
     /// C: [`skb_hwtstamps`](srctree/include/linux/skbuff.h)
     #[inline]
     pub fn hwtstamp(&self) -> Option<i64> {
-        let shinfo = self.shinfo();
-        // SAFETY: The shared info is valid. Clones share it, so the fields are read once each, as
+        // SAFETY: The shared info is valid. Clones share it, so the field is read once, as
         // READ_ONCE does; both members of the union are of this size.
-        let (flags, ns) = unsafe {
-            (
-                (&raw const (*shinfo).tx_flags).read_volatile(),
-                (&raw const (*shinfo)
-                    .__bindgen_anon_1
-                    .hwtstamps
-                    .__bindgen_anon_1
-                    .hwtstamp)
-                    .read_volatile(),
-            )
+        let ns = unsafe {
+            (&raw const (*self.shinfo())
+                .__bindgen_anon_1
+                .hwtstamps
+                .__bindgen_anon_1
+                .hwtstamp)
+                .read_volatile()
         };
         // With this flag it is a cookie of the driver.
-        let is_cookie = u32::from(flags) & bindings::SKBTX_HW_TSTAMP_NETDEV != 0;
+        let is_cookie = self.tx_flags() & bindings::SKBTX_HW_TSTAMP_NETDEV != 0;
         (ns != 0 && !is_cookie).then_some(ns)
+    }
+
+    /// Which time stamps the sender wants: `skb_shinfo()->tx_flags`.
+    #[inline(always)]
+    fn tx_flags(&self) -> u32 {
+        // SAFETY: The shared info is valid. Clones share it, so the field is read once, as
+        // READ_ONCE does.
+        unsafe { (&raw const (*self.shinfo()).tx_flags).read_volatile() }.into()
+    }
+}
+
+impl SkBuff<Cloned> {
+    /// Takes the transmit time stamp that the sender may have asked for, see
+    /// [`TxState::tx_timestamp`](crate::netdev::TxState::tx_timestamp).
+    #[inline(always)]
+    pub(crate) fn tx_timestamp(&mut self, dev: &NetDevice) {
+        const WANTED: u32 =
+            bindings::SKBTX_HW_TSTAMP_NOBPF | bindings::SKBTX_SW_TSTAMP | bindings::SKBTX_BPF;
+
+        if self.tx_flags() & WANTED != 0 {
+            self.report_tx_timestamp(dev);
+        }
+    }
+
+    #[cold]
+    fn report_tx_timestamp(&mut self, dev: &NetDevice) {
+        if self.full_owner().is_none() {
+            return;
+        }
+        // The stamp names it.
+        self.set_dev(Some(dev));
+        // SAFETY: The packet is ours alone. Its claim keeps a whole socket, and its device is
+        // valid: that is what C follows.
+        unsafe { bindings::skb_tx_timestamp(self.as_ptr()) };
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! What a packet carries besides data.
 
+mod tstamp;
 pub(super) mod vlan;
 
 use super::packets::paged_behind;
