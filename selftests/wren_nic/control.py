@@ -4,9 +4,7 @@
 the same with the tools that know how to say it."""
 
 import errno
-import json
 import os
-import subprocess
 import sys
 
 import rtnl
@@ -27,7 +25,7 @@ from wren import (
 
 RING, SPEED = rtnl.IFLA_WREN_RING_SIZE, rtnl.IFLA_WREN_SPEED
 UNLIMITED = 0xFFFFFFFF
-HERE = os.path.dirname(os.path.abspath(__file__))
+YNL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib/ynl")
 
 
 def one_namespace():
@@ -273,51 +271,36 @@ def by_pyroute2():
     ksft_eq(got.get_attr("IFLA_WREN_SPEED"), UNLIMITED)
 
 
-YNL = os.path.join(HERE, "../lib/ynl/pyynl/cli.py")
-SPEC = os.path.join(HERE, "../lib/ynl/specs/wren-link.yaml")
-
-
-def ynl(ns, operation, request, *flags):
-    """One operation of the spec in Documentation/netlink/specs, by the kernel's own tool."""
-    command = [sys.executable, "-B", YNL, "--spec", SPEC, "--process-unknown", "--output-json"]
-    command += [*flags, "--do", operation, "--json", json.dumps(request)]
-    with ns.entered():
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if result.returncode:
-        raise CommandError(result.stderr + result.stdout)
-    return json.loads(result.stdout)
-
-
 def by_ynl():
-    """The spec says it all: names, peers, sizes, and what the kernel shows."""
+    """The kernel's ynl can say it all, and shows it, with the spec in Documentation/netlink/specs."""
+    sys.path.insert(0, YNL + "/pyynl")
+    try:
+        from lib import Netlink, NlError, YnlFamily
+    except ImportError as error:
+        raise KsftSkipEx("no yaml for ynl") from error
     ns = one_namespace()
-    request = {
-        "ifname": "left",
-        "linkinfo": {
-            "kind": "wren",
-            "data": {
-                "ring-size": 512,
-                "peer": {
-                    "ifname": "right",
-                    "linkinfo": {"kind": "wren", "data": {"ring-size": 32, "speed": 100}},
-                },
-            },
-        },
-    }
-    ynl(ns, "newlink", request, "--create", "--excl")
+    with ns.entered():
+        ynl = YnlFamily(YNL + "/specs/wren-link.yaml", process_unknown=True)
+    defer(ynl.close)
+
+    def wren(**data):
+        return {"kind": "wren", "data": {name.replace("_", "-"): data[name] for name in data}}
+
+    peer = {"ifname": "right", "linkinfo": wren(ring_size=32, speed=100)}
+    request = {"ifname": "left", "linkinfo": wren(ring_size=512, peer=peer)}
+    ynl.do("newlink", request, [Netlink.NLM_F_CREATE, Netlink.NLM_F_EXCL])
     ksft_eq((shown(ns, "left"), shown(ns, "right")), ((512, UNLIMITED), (32, 100)))
-    link = ynl(ns, "getlink", {"ifname": "left"})
-    ksft_eq(link["linkinfo"], {"kind": "wren", "data": {"ring-size": 512, "speed": UNLIMITED}})
-    ynl(ns, "newlink", {"ifname": "left", "linkinfo": {"kind": "wren", "data": {"ring-size": 8}}})
+    link = ynl.do("getlink", {"ifname": "left"})
+    ksft_eq(link["linkinfo"], wren(ring_size=512, speed=UNLIMITED))
+    ynl.do("newlink", {"ifname": "left", "linkinfo": wren(ring_size=8)})
     ksft_eq(shown(ns, "left"), (8, UNLIMITED))
     try:
-        bad = {"ifname": "left", "linkinfo": {"kind": "wren", "data": {"ring-size": 9}}}
-        ynl(ns, "newlink", bad)
+        ynl.do("newlink", {"ifname": "left", "linkinfo": wren(ring_size=9)})
         ksft_true(False, "not refused")
-    except CommandError as error:
+    except NlError as error:
         ksft_in(POWER, str(error))
-        ksft_in("ring-size", str(error))
-    ynl(ns, "dellink", {"ifname": "right"})
+        ksft_in("linkinfo.data.ring-size", str(error))
+    ynl.do("dellink", {"ifname": "right"})
     ksft_eq(ns.links(), [])
 
 
