@@ -245,7 +245,8 @@ def deleted_during_a_change():
     for _ in range(5):
         ns = Namespace()
         defer(ns.close)
-        ns.add("left", {rtnl.IFLA_IFNAME: "right"})
+        peer = {rtnl.IFLA_NUM_TX_QUEUES: 2, rtnl.IFLA_NUM_RX_QUEUES: 2}
+        ns.add("left", {rtnl.IFLA_IFNAME: "right"} | peer, queues=2)
         ns.change("left", up=True)
         ns.change("right", up=True)
         ends = [
