@@ -137,8 +137,13 @@ def only_channels_carry_packets():
     """Flows go over the queues in use and no others; all arrive."""
     pair = Pair(QUEUES)
     sinks(pair)
+    # The first channels are polled from when the device comes up, the others from later on.
+    pair.ns_b.change(Pair.B, up=False)
+    set_channels(pair.ns_a, Pair.A, tx=1)
+    pair.ns_b.change(Pair.B, up=True)
+    pair.up()
     before, total = received(pair), 0
-    for count in (4, 1, 3, 2, 4):
+    for count in (1, 4, 1, 3, 2, 4):
         set_channels(pair.ns_a, Pair.A, tx=count)
         queues = spread(pair)
         ksft_eq((sum(queues), sum(queues[count:])), (40, 0))
