@@ -58,8 +58,8 @@ def _dump(command, names, ifindex, extra=b""):
     payload = struct.pack("=BBH", command, 1, 0) + rtnl.attr(index, ifindex) + extra
     answers = rtnl.request(number, rtnl.NLM_F_DUMP, payload, NETLINK_GENERIC)
     return [
-        {names[kind]: _number(value) for kind, value in rtnl.attrs(body[4:]).items() if kind in names}
-        for body in answers
+        {names[kind]: _number(value) for kind, value in found.items() if kind in names}
+        for found in (rtnl.attrs(body[4:]) for body in answers)
     ]
 
 

@@ -168,7 +168,7 @@ def add_address(name, text, bits):
     family, address = _ip(text)
     payload = struct.pack("=BBBBI", family, bits, IFA_F_NODAD, 0, socket.if_nametoindex(name))
     payload += attr(IFA_LOCAL, address) + attr(IFA_ADDRESS, address)
-    _request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, payload)
+    request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, payload)
 
 
 def set_neighbour(name, text, mac):
@@ -177,7 +177,7 @@ def set_neighbour(name, text, mac):
     index = socket.if_nametoindex(name)
     payload = struct.pack("=B3xiHBB", family, index, NUD_PERMANENT, 0, 0)
     payload += attr(NDA_DST, address) + attr(NDA_LLADDR, mac)
-    _request(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, payload)
+    request(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, payload)
 
 
 def _tcmsg(name):
@@ -189,13 +189,13 @@ def set_qdisc(name, kind, limit=None):
     payload = _tcmsg(name) + attr(TCA_KIND, kind)
     if limit is not None:
         payload += attr(TCA_OPTIONS, limit)
-    _request(RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, payload)
+    request(RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, payload)
 
 
 def qdisc_queue(name):
     """What waits in the root qdisc and what it has dropped: (packets, bytes, drops)."""
     # The answer is a notification, which who asks gets only as an echo.
-    (body,) = _request(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, _tcmsg(name))
+    (body,) = request(RTM_GETQDISC, NLM_F_ACK | NLM_F_ECHO, _tcmsg(name))
     stats = attrs(attrs(body[20:])[TCA_STATS2])
     return struct.unpack_from("=III", stats[TCA_STATS_QUEUE])
 

@@ -272,7 +272,7 @@ def by_pyroute2():
 
 
 def by_ynl():
-    """The kernel's ynl can say it all, and shows it, with the spec in Documentation/netlink/specs."""
+    """The kernel's ynl can say it all, and shows it, with our specification."""
     sys.path.insert(0, YNL + "/pyynl")
     try:
         from lib import Netlink, NlError, YnlFamily

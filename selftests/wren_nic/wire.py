@@ -57,8 +57,8 @@ def stamps(flow, mbps, count, size, segments=1):
 
 def exact(flow, expected, *packets):
     """
-    A wire that is too fast is wrong; one that is too slow is perhaps on a slow machine. Where timers
-    are late the wire makes up for ten milliseconds, but not for more.
+    A wire that is too fast is wrong; one that is too slow is perhaps on a slow machine. Where
+    timers are late the wire makes up for ten milliseconds, but not for more.
     """
     for _ in range(2):
         times = stamps(flow, *packets)

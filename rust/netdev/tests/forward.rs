@@ -139,7 +139,7 @@ mod tests {
         set_features(&dev, features::RXCSUM | features::HW_VLAN_CTAG_RX);
         let stripped = forward(&dev, in_data()?.into()).map(|r| (r.0, r.1, r.2));
         // The data of a clone is not written.
-        let skb: SkBuff<Cloned> = in_data()?.into();
+        let mut skb: SkBuff<Cloned> = in_data()?.into();
         let clone = skb.try_clone(GFP_KERNEL)?;
         let cloned = forward(&dev, skb).map(|r| (r.0, r.1, r.2));
         let untouched = clone.data()[12..14] == (VlanProto::Ctag as u16).to_be_bytes();

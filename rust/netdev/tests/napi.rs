@@ -246,12 +246,8 @@ mod tests {
 
     #[test]
     fn each_instance_has_a_configuration_of_its_own() -> Result {
-        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
-        device(&kind)?;
-        let dev: ARef<NetDevice> = {
-            let guard = rcu::read_lock();
-            find(&guard).ok_or(ENODEV)?.into()
-        };
+        let _kind = new_device()?;
+        let dev = last_device()?;
         let first = KBox::pin_init(Napi::new(Allocate), GFP_KERNEL)?;
         let second = KBox::pin_init(Napi::new(Allocate), GFP_KERNEL)?;
         first.enable(&dev, 0)?;
