@@ -130,6 +130,8 @@ pub(crate) struct Gate {
     arrived: u32,
     /// When the first of them had.
     since: i64,
+    /// When the ring was looked at last.
+    looked: i64,
     /// The interrupt has come for them.
     open: bool,
     /// The bell is not listened to.
@@ -144,6 +146,7 @@ impl Gate {
             pace: LanePace::new(),
             arrived: 0,
             since: 0,
+            looked: 0,
             open: false,
             deaf: false,
             used: false,
@@ -211,6 +214,7 @@ impl Gate {
     ) -> Result<(), Option<Wait>> {
         let waiting = ring.waiting();
         let next = self.advance(rules, wire, ring, waiting, now);
+        self.looked = now;
         // When the first one arrives or has arrived.
         let (since, crossing) = match (self.arrived, next) {
             (0, None) => return Err(None),
@@ -279,10 +283,9 @@ impl Gate {
                 (waiting > self.arrived).then_some(Arrival::Never)
             }
             speed => {
-                let held = i64::from(rules.tx.usecs.max(rules.rx.usecs)) * 1000;
                 while self.arrived < waiting {
                     let bytes = ring.bytes(self.arrived);
-                    let done = self.pace.arrival(wire, speed, bytes, now, held);
+                    let done = self.pace.arrival(wire, speed, bytes, now, self.looked);
                     if done > now {
                         return Some(Arrival::At(done));
                     }
@@ -292,7 +295,9 @@ impl Gate {
                     self.arrived += 1;
                     self.pace.crossed();
                 }
-                self.pace.emptied();
+                if waiting == 0 {
+                    self.pace.emptied();
+                }
                 None
             }
         }
@@ -425,14 +430,10 @@ mod tests {
     fn late_timers_cost_nothing() {
         let wire = Pace::new();
         let mut lane = Lane::new(&wire, 100, NOW, NOW);
-        lane.ring.waiting = 10_000;
+        lane.ring.waiting = 20_000;
         let taken: u32 = (0..=200).map(|n| lane.poll(n * 5_000_000).0).sum();
         assert_eq!(taken, 8106);
-        // A longer absence is forgiven as far as the lag goes.
-        assert_eq!(
-            lane.poll(2_000_000_000).0,
-            1 + (10_000_000 / FRAME_NS) as u32
-        );
+        assert_eq!(lane.poll(2_000_000_000).0, 16_212 - 8106);
     }
 
     #[test]
@@ -555,6 +556,21 @@ mod tests {
         let (taken, wait) = lane.poll(due);
         assert_eq!(taken, 9);
         assert_eq!(wait, waits(10 * FRAME_NS + 1_000_000, ALL, true));
+    }
+
+    #[test]
+    fn what_comes_unannounced_came_after_the_last_look() {
+        let wire = Pace::new();
+        let mut lane = Lane::new(&wire, 100, moderation(10_000, 0), NOW);
+        let due = FRAME_NS + 10_000_000;
+        assert_eq!(lane.put(1, 0), (0, waits(due, ALL, true)));
+        // It has crossed, and the wire is free: what is there at the interrupt came after this.
+        let looked = 1_000_000;
+        assert_eq!(lane.poll(looked), (0, waits(due, ALL, false)));
+        let (taken, wait) = lane.put(200, due);
+        assert_eq!(i64::from(taken) - 1, (due - looked) / FRAME_NS);
+        let next = looked + i64::from(taken) * FRAME_NS;
+        assert_eq!(wait, waits(next + 10_000_000, ALL, true));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 //! The speed of the wire in one direction.
 
+#[cfg(CONFIG_KUNIT)]
+use kernel::prelude::*;
 use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
@@ -15,10 +17,6 @@ use knet::{
     skb::Skb,
     time::ktime_get_ns, //
 };
-
-/// How far a lane that has packets waiting may lag behind its schedule, because of late timers or
-/// a busy CPU, and still catch up: 10 ms.
-const MAX_LAG_NS: i64 = 10_000_000;
 
 /// What Ethernet adds to a frame on the wire: preamble and start delimiter, check sequence, gap.
 const OVERHEAD: u64 = 8 + 4 + 12;
@@ -105,7 +103,7 @@ impl Pace {
 pub(crate) struct LanePace {
     /// When the packet on the wire will have crossed.
     on_wire: Option<i64>,
-    /// Nothing has been waiting for the wire since the last packet.
+    /// The ring was empty when it was looked at last, so a packet is announced when it comes.
     idle: bool,
     /// The speed of the last packet, and what its time had beyond whole nanoseconds, in parts of
     /// one.
@@ -124,16 +122,18 @@ impl LanePace {
     }
 
     /// Tells when the next packet will have crossed the wire, one of `bytes` as [`wire_bytes`]
-    /// counts them, at `speed`. A lane that was idle starts now at the earliest, one that has been
-    /// waiting where it left off, as far as `held` nanoseconds and the lag that is forgiven go
-    /// back.
+    /// counts them, at `speed`.
+    ///
+    /// If the lane was idle the packet has just come, and starts now at the earliest. Else it
+    /// follows the one before it, however late the timer is, for a wire does not wait for the CPU;
+    /// it may have come when the ring was looked at last, at `looked`, but not before.
     pub(crate) fn arrival(
         &mut self,
         wire: &Pace,
         speed: u32,
         bytes: u64,
         now: i64,
-        held: i64,
+        looked: i64,
     ) -> i64 {
         if let Some(done) = self.on_wire {
             return done;
@@ -147,11 +147,7 @@ impl LanePace {
         let time = bytes * 8 * 1000 + self.rest;
         let speed = u64::from(speed);
         self.rest = time % speed;
-        let earliest = if self.idle {
-            now
-        } else {
-            now - MAX_LAG_NS - held
-        };
+        let earliest = if self.idle { now } else { looked };
         self.idle = false;
         let done = wire.take((time / speed) as i64, earliest);
         self.on_wire = Some(done);
@@ -163,7 +159,7 @@ impl LanePace {
         self.on_wire = None;
     }
 
-    /// Nothing waits for the wire.
+    /// The ring is empty.
     pub(crate) fn emptied(&mut self) {
         self.idle = true;
     }
@@ -172,5 +168,60 @@ impl LanePace {
     pub(crate) fn off(&mut self) {
         self.on_wire = None;
         self.idle = true;
+    }
+}
+
+#[cfg(CONFIG_KUNIT)]
+#[kunit_tests(wren_nic_pace)]
+mod tests {
+    use super::*;
+    use knet::skb::{
+        GsoType,
+        SkBuff,
+        VlanProto,
+        VlanTag, //
+    };
+
+    /// A frame of so many bytes.
+    fn frame(len: usize) -> Result<SkBuff> {
+        let mut skb = SkBuff::alloc(0, len, GFP_KERNEL)?;
+        skb.put(len)?;
+        Ok(skb)
+    }
+
+    #[test]
+    fn a_frame_has_what_ethernet_adds() -> Result {
+        for (len, bytes) in [(14, 84), (60, 84), (61, 85), (1042, 1066), (1514, 1538)] {
+            let skb = frame(len)?;
+            assert_eq!(wire_bytes(&skb), bytes);
+            skb.consume();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_tag_that_the_device_inserts_counts() -> Result {
+        let mut skb = frame(1514)?;
+        skb.vlan_hwaccel_put_tag(VlanTag {
+            proto: VlanProto::Ctag,
+            tci: 1,
+        });
+        assert_eq!(wire_bytes(&skb), 1542);
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
+    fn each_segment_is_a_frame() -> Result {
+        let mut skb = frame(42 + 2500)?;
+        // Ethernet and IPv4
+        skb.set_transport_header(34)?;
+        skb.set_gso(GsoType::UdpL4, 1000, 2500)?;
+        assert_eq!(wire_bytes(&skb), 2 * (42 + 1000 + 24) + (42 + 500 + 24));
+        // Segments that are too short for a frame
+        skb.set_gso(GsoType::UdpL4, 10, 2500)?;
+        assert_eq!(wire_bytes(&skb), 250 * 84);
+        skb.consume();
+        Ok(())
     }
 }
