@@ -37,8 +37,8 @@ const HEARTBEAT_NS: i64 = 1_000_000_000;
 /// What the transmit function rings when it has put a packet into the ring.
 ///
 /// While the poll function waits for a time it does not listen, unless as many packets wait as it
-/// has named. It listens again before it looks at the ring, and its timer makes it look, so a packet
-/// that was not announced is not left lying:
+/// has named. It listens again before it looks at the ring, and its timer makes it look, so a
+/// packet that was not announced is not left lying:
 ///
 /// ```text
 /// transmit()                        poll()

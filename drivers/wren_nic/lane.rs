@@ -259,12 +259,12 @@ pub(crate) fn transmit(
     Xmit::Taken
 }
 
-/// What the bell is rung for: so many packets wait, and a ring that is full is as good as any number.
+/// What the bell is rung for: so many packets wait. A ring that is full is as good as any number.
 fn waiting(ring: &Producer<SkBuff<Cloned>>) -> u32 {
-    if ring.free() < STOP {
-        return u32::MAX;
+    match ring.free() {
+        free if free < STOP => u32::MAX,
+        free => ring.size() - free,
     }
-    ring.len()
 }
 
 /// The receiving end: what NAPI polls.

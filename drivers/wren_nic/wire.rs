@@ -13,8 +13,8 @@ use knet::netdev::ethtool::{
     SPEED_UNKNOWN, //
 };
 
-/// A [`Moderation`] that is read without a lock. A reader may see half of a change, which is as good
-/// as either setting for the one round in which it does.
+/// A [`Moderation`] that is read without a lock. A reader may see half of a change, which is as
+/// good as either setting for the one round in which it does.
 struct Setting {
     usecs: Atomic<u32>,
     frames: Atomic<u32>,

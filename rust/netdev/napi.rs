@@ -103,16 +103,16 @@ impl<'a> PollContext<'a> {
         unsafe { bindings::napi_gro_receive(self.napi.napi.get(), skb.0.into_raw().as_ptr()) };
     }
 
-    /// Hands a received packet to the stack: past GRO if it could not be merged there, because no
-    /// packet waits in GRO and, with `more` false, none follows in this round. Otherwise as
-    /// [`gro_receive`](Self::gro_receive).
+    /// Hands a received packet to the stack: past GRO if nothing would be gained there. No packet
+    /// waits in GRO, and either it stands for several already, or, with `more` false, none follows
+    /// in this round. Otherwise as [`gro_receive`](Self::gro_receive).
     ///
     /// `more` may be wrong. Then packets are not merged that could be, or time is spent.
     ///
     /// C: [`netif_receive_skb`](srctree/net/core/dev.c)
     #[inline(always)]
     pub fn receive(&mut self, skb: RxSkBuff<'_>, more: bool) {
-        if more || self.gro_waits() {
+        if (more && !skb.0.is_gso()) || self.gro_waits() {
             return self.gro_receive(skb);
         }
         let mut skb = skb.0;

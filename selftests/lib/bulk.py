@@ -34,11 +34,12 @@ class VethPair(Pair):
 
     A, B = "veth-a", "veth-b"
 
-    def make(self, queues):
+    def make(self, queues, rx_queues=None):
         """As that of Pair."""
+        rx_queues = rx_queues or queues
         self.ns_a.run(
             f"ip link add {self.A} numtxqueues {queues} numrxqueues {queues} "
-            f"type veth peer name {self.B} numtxqueues {queues} numrxqueues {queues}"
+            f"type veth peer name {self.B} numtxqueues {queues} numrxqueues {rx_queues}"
         )
         self.ns_a.change(self.B, netns=self.ns_b.fd)
 

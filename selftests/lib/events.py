@@ -25,19 +25,25 @@ def mount():
         raise KsftSkipEx("no tracefs")
 
 
-class Events:
-    """The events of one tracepoint, from now until the test ends."""
+# A packet goes up by way of GRO, or past it if it is alone.
+RECEIVE = ("net/napi_gro_receive_entry", "net/netif_receive_skb_entry")
 
-    def __init__(self, event, condition):
-        """event: like "net/net_dev_start_xmit"; condition: as in the file "filter"."""
+
+class Events:
+    """The events of some tracepoints, from now until the test ends."""
+
+    def __init__(self, events, condition):
+        """events: like "net/net_dev_start_xmit"; condition: as in the file "filter"."""
+        events = (events,) if isinstance(events, str) else events
         mount()
-        self._instance = f"{TRACEFS}/instances/wren-{os.getpid()}-{event.replace('/', '-')}"
+        self._instance = f"{TRACEFS}/instances/wren-{os.getpid()}-{events[0].replace('/', '-')}"
         os.mkdir(self._instance)
         defer(os.rmdir, self._instance)
-        _write(f"{self._instance}/events/{event}/filter", condition)
-        enable = f"{self._instance}/events/{event}/enable"
-        _write(enable, "1")
-        defer(_write, enable, "0")
+        for event in events:
+            _write(f"{self._instance}/events/{event}/filter", condition)
+            enable = f"{self._instance}/events/{event}/enable"
+            _write(enable, "1")
+            defer(_write, enable, "0")
 
     def clear(self):
         """Forget what was seen."""

@@ -268,6 +268,10 @@ def sums(end):
     return totals
 
 
+# What becomes of a packet that the wire has taken and the peer has not received
+LOST = ("length_errors", "backlog_drops", "drops")
+
+
 def one_way(end):
     """What is wrong with the sums of the way that begins at this end, as a list of texts."""
     counters, peer_counters = end.ns.counters(end.name), end.peer.ns.counters(end.peer.name)
@@ -283,12 +287,11 @@ def one_way(end):
         sent = counters[f"tx_queue_{queue}_packets"]
         arrived = {
             what: peer_counters.get(f"rx_queue_{queue}_{what}", 0)
-            for what in ("packets", "bytes", "drops")
+            for what in ("packets", "bytes", *LOST)
         }
-        facts.append(
-            ("packets sent", sent, "received or dropped", arrived["packets"] + arrived["drops"])
-        )
-        if not arrived["drops"]:
+        lost = sum(arrived[what] for what in LOST)
+        facts.append(("packets sent", sent, "received or dropped", arrived["packets"] + lost))
+        if not lost:
             sent = counters[f"tx_queue_{queue}_bytes"]
             facts.append(("bytes sent", sent, "received", arrived["bytes"]))
     wrong = [

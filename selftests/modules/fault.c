@@ -322,8 +322,9 @@ typedef int (*shape_get)(const char *name, struct shape *shape);
 typedef int (*shape_set)(const char *name, struct shape shape);
 
 /* Either as before or as it was asked for, and the same at both ends */
-static int shape_with_fault(shape_get get, shape_set set, struct shape before,
-			    struct shape after)
+static int shape_with_fault(struct __test_metadata *_metadata,
+			    shape_get get, shape_set set,
+			    struct shape before, struct shape after)
 {
 	struct shape a, b, *expected;
 	int ret;
@@ -334,8 +335,10 @@ static int shape_with_fault(shape_get get, shape_set set, struct shape before,
 	expected = ret ? &before : &after;
 	if (get("wren-a", &a) || get("wren-b", &b) ||
 	    a.rx != expected->rx || a.tx != expected->tx ||
-	    b.rx != expected->tx || b.tx != expected->rx)
+	    b.rx != expected->tx || b.tx != expected->rx) {
+		TH_LOG("after %d: %d %d, %d %d", ret, a.rx, a.tx, b.rx, b.tx);
 		return -ENOTRECOVERABLE;
+	}
 	return ret;
 }
 
@@ -351,7 +354,7 @@ static void each_fault_in_shape(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, link_up("wren-a", true));
 	ASSERT_EQ(0, link_up("wren-b", true));
 	ASSERT_EQ(0, set("wren-a", before));
-	FOR_EACH_FAULT(shape_with_fault(get, set, before, after),
+	FOR_EACH_FAULT(shape_with_fault(_metadata, get, set, before, after),
 		       set("wren-a", before));
 	EXPECT_EQ(0, link_del("wren-a"));
 }

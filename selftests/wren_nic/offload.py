@@ -7,7 +7,7 @@ import select
 import socket
 
 import netdev
-from events import Events
+from events import RECEIVE, Events
 from wren import (
     CommandError,
     KsftNamedVariant,
@@ -36,6 +36,12 @@ def switch(ns, name, on, *wanted):
     """Turn features of a device on or off, and return all that are on."""
     with ns.entered():
         netdev.set_features(name, dict.fromkeys(wanted, on))
+    return those_on(ns, name)
+
+
+def those_on(ns, name):
+    """The features of a device that are on."""
+    with ns.entered():
         return {feature for feature, on in netdev.features(name).items() if on}
 
 
@@ -100,8 +106,8 @@ def sent():
 
 
 def received():
-    """Packets that b gives to GRO."""
-    return Events("net/napi_gro_receive_entry", f'name == "{Pair.B}"')
+    """Packets that b gives to the stack."""
+    return Events(RECEIVE, f'name == "{Pair.B}"')
 
 
 def each_feature_can_be_switched():
@@ -168,9 +174,9 @@ def without_rx_checksum_nothing_is_trusted():
     """With receive checksums off, the peer fills in all checksums before it sends, and the stack
     checks each. When they are on again the peer sends as before."""
     pair = Pair()
-    before = switch(pair.ns_a, Pair.A, True)
+    before = those_on(pair.ns_a, Pair.A)
     switch(pair.ns_b, Pair.B, False, "rx-checksum")
-    lost = before - switch(pair.ns_a, Pair.A, True)
+    lost = before - those_on(pair.ns_a, Pair.A)
     ksft_in("tx-checksum-ip-generic", lost)
     ksft_in("tx-tcp-segmentation", lost)
     ksft_in("tx-udp-segmentation", lost)
@@ -179,7 +185,7 @@ def without_rx_checksum_nothing_is_trusted():
     ksft_true(udp(pair, Pair.ADDR_B))
     ksft_eq(set(came.values("ip_summed")), {CHECKSUM_NONE})
     switch(pair.ns_b, Pair.B, True, "rx-checksum")
-    ksft_eq(switch(pair.ns_a, Pair.A, True), before)
+    ksft_eq(those_on(pair.ns_a, Pair.A), before)
     came.clear()
     ksft_true(tcp(pair, Pair.ADDR_B))
     ksft_in(CHECKSUM_PARTIAL, came.values("ip_summed"))

@@ -293,7 +293,8 @@ def full_backlog_drops_and_counts():
     flow.settled()
     after = flow.ns_b.counters(Pair.B)
     packets, drops = (
-        after[f"rx_queue_0_{name}"] - before[f"rx_queue_0_{name}"] for name in ("packets", "drops")
+        after[f"rx_queue_0_{name}"] - before[f"rx_queue_0_{name}"]
+        for name in ("packets", "backlog_drops")
     )
     ksft_gt(drops, 0)
     ksft_eq(packets + drops, 20)

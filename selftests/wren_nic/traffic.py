@@ -40,7 +40,7 @@ class Traffic:
     ADDR6_A, ADDR6_B = "2001:db8::1", "2001:db8::2"
 
     def __init__(self, queues=1, ipv6=False):
-        self.pair = Pair(queues, ipv6)
+        self.pair = Pair(queues, ipv6=ipv6)
         self.queues = queues
         self.ends = ((self.pair.ns_a, Pair.A), (self.pair.ns_b, Pair.B))
         if ipv6:

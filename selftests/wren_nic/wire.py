@@ -14,9 +14,7 @@ from wren import (
     ksft_eq,
     ksft_exit,
     ksft_ge,
-    ksft_gt,
     ksft_in,
-    ksft_lt,
     ksft_run,
     ksft_true,
     ksft_variants,
@@ -36,14 +34,15 @@ def speed(flow, mbps):
 
 def stamps(flow, mbps, count, size, segments=1):
     """
-    Put so many packets into the ring, of datagrams of that size, let the wire start, and return the
-    times at which the receiver got the packets, in seconds.
+    Put so many packets into the ring, of datagrams of that size, let the wire start, and return
+    when that was and the times at which the receiver got the packets, in seconds.
     """
     speed(flow, 0)
-    before = flow.counter("packets")
+    before = flow.counter("doorbells")
     for _ in range(count):
         flow.sock.send(bytes(size * segments))
-    ksft_eq(flow.counter("packets") - before, count, "each is in the ring, and whole")
+    ksft_eq(flow.counter("doorbells") - before, count, "each is in the ring, and whole")
+    start = time.time()
     speed(flow, mbps)
     times = []
     flow.sink.settimeout(20)
@@ -53,26 +52,16 @@ def stamps(flow, mbps, count, size, segments=1):
         seconds, nanoseconds = struct.unpack("qq", data)
         times.append(seconds + nanoseconds / 1e9)
     # All datagrams of a packet have its time.
-    return sorted(set(times))
-
-
-def deviation(times, expected):
-    """
-    How much slower the packets come than expected, as a part of it. In each half that one counts
-    which was the least late: a late timer does not shift the schedule.
-    """
-    late = [time - expected * n for n, time in enumerate(times)]
-    half = len(late) // 2
-    return (min(late[half:]) - min(late[:half])) / (half * expected)
+    return start, sorted(set(times))
 
 
 def exact(flow, expected, *packets):
-    """The time from packet to packet is right to one per cent, at the second attempt at least."""
-    found = deviation(stamps(flow, *packets), expected)
-    if abs(found) >= 0.01:
-        found = deviation(stamps(flow, *packets), expected)
-    ksft_gt(found, -0.01, "too fast")
-    ksft_lt(found, 0.01, "too slow")
+    """
+    Not faster than that. How much slower depends on the machine, which has to take the packets up;
+    the tests in virtual time see to it that it is not the wire (KUnit: wren_nic_gate).
+    """
+    start, times = stamps(flow, *packets)
+    ksft_ge(times[-1] - start, len(times) * expected, "too fast")
 
 
 def receiver(flow):
@@ -82,8 +71,8 @@ def receiver(flow):
 
 
 @ksft_variants([KsftNamedVariant(str(size), size, mbps) for size, mbps in ((1000, 2), (1, 1))])
-def speed_is_exact(size, mbps):
-    """To one per cent, with what Ethernet adds to a frame, and the shortest frame there is."""
+def speed_is_kept(size, mbps):
+    """With what Ethernet adds to a frame, and the shortest frame there is."""
     flow = Flow(ring_only=True)
     receiver(flow)
     frame = max(60, 14 + 20 + 8 + size) + OVERHEAD
@@ -211,7 +200,7 @@ def main():
     """Run them."""
     ksft_run(
         [
-            speed_is_exact,
+            speed_is_kept,
             packet_takes_the_time_of_its_segments,
             queues_share_the_wire,
             directions_are_independent,

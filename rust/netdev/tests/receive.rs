@@ -21,6 +21,7 @@ use crate::{
     },
     skb::{
         Cloned,
+        GsoType,
         SkBuff, //
     }, //
 };
@@ -76,13 +77,17 @@ fn napi_id(skb: &SkBuff<Cloned>) -> u32 {
     }
 }
 
-/// A frame whose payload starts with `digit`.
-fn frame(ctx: &mut PollContext<'_>, digit: u8) -> Result<SkBuff> {
+/// A frame whose payload starts with `digit`, and which perhaps stands for several.
+fn frame(ctx: &mut PollContext<'_>, digit: u8, gso: bool) -> Result<SkBuff> {
     let mut frame = [0; 64];
     frame[12..14].copy_from_slice(&ETHERTYPE.to_be_bytes());
     frame[14] = digit;
     let mut skb = ctx.alloc_skb(frame.len())?;
-    if let Err(e) = skb.put_data(&frame) {
+    let mut filled = skb.put_data(&frame);
+    if gso {
+        filled = filled.and_then(|()| skb.set_gso(GsoType::Tcpv4, 20, 50));
+    }
+    if let Err(e) = filled {
         skb.consume();
         return Err(e);
     }
@@ -90,14 +95,17 @@ fn frame(ctx: &mut PollContext<'_>, digit: u8) -> Result<SkBuff> {
 }
 
 /// Receives three packets in one round, with what is said of each: whether more follow.
-struct Receive([bool; 3]);
+struct Receive {
+    more: [bool; 3],
+    gso: bool,
+}
 
 impl Poll for Receive {
     fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
         let dev = ctx.device();
         if ROUNDS.fetch_add(1, Relaxed) == 0 {
-            for (n, more) in self.0.into_iter().enumerate() {
-                let Ok(skb) = frame(&mut ctx, n as u8 + 1) else {
+            for (n, more) in self.more.into_iter().enumerate() {
+                let Ok(skb) = frame(&mut ctx, n as u8 + 1, self.gso) else {
                     break;
                 };
                 // The budget is for many more.
@@ -112,7 +120,7 @@ impl Poll for Receive {
 }
 
 /// What has arrived after each packet, and after the round.
-fn round(more: [bool; 3], gro_flush_timeout: c_ulong) -> Result<[u32; 4]> {
+fn round(more: [bool; 3], gso: bool, gro_flush_timeout: c_ulong) -> Result<[u32; 4]> {
     let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
     device(&kind)?;
     let dev: ARef<NetDevice> = {
@@ -122,7 +130,7 @@ fn round(more: [bool; 3], gro_flush_timeout: c_ulong) -> Result<[u32; 4]> {
     // SAFETY: The device is valid. What is written by sysfs at other times is a word, and read once.
     unsafe { (&raw mut (*dev.as_ptr()).gro_flush_timeout).write_volatile(gro_flush_timeout) };
     let handler = KBox::pin_init(PacketType::register(ETHERTYPE, Note), GFP_KERNEL)?;
-    let napi = KBox::pin_init(Napi::new(Receive(more)), GFP_KERNEL)?;
+    let napi = KBox::pin_init(Napi::new(Receive { more, gso }), GFP_KERNEL)?;
     ARRIVED.store(0, Relaxed);
     ROUNDS.store(0, Relaxed);
     napi.enable(&dev, 0)?;
@@ -146,26 +154,37 @@ mod tests {
 
     #[test]
     fn packets_that_are_alone_go_up_at_once() -> Result {
-        assert_eq!(round([false; 3], 0)?, [0x1, 0x12, 0x123, 0x123]);
+        assert_eq!(round([false; 3], false, 0)?, [0x1, 0x12, 0x123, 0x123]);
         Ok(())
     }
 
     #[test]
     fn packets_keep_their_order_behind_one_that_waits() -> Result {
         // The second one waits for others, so the third one, which is said to be the last, does, too.
-        assert_eq!(round([false, true, false], 0)?, [0x1, 0x1, 0x1, 0x123]);
+        assert_eq!(
+            round([false, true, false], false, 0)?,
+            [0x1, 0x1, 0x1, 0x123]
+        );
         Ok(())
     }
 
     #[test]
     fn gro_gets_all_when_it_waits_for_later_rounds() -> Result {
-        assert_eq!(round([false; 3], 1_000_000)?, [0, 0, 0, 0x123]);
+        assert_eq!(round([false; 3], false, 1_000_000)?, [0, 0, 0, 0x123]);
+        assert_eq!(round([false; 3], true, 1_000_000)?, [0, 0, 0, 0x123]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_stands_for_several_waits_for_no_more() -> Result {
+        assert_eq!(round([true; 3], false, 0)?, [0, 0, 0, 0x123]);
+        assert_eq!(round([true; 3], true, 0)?, [0x1, 0x12, 0x123, 0x123]);
         Ok(())
     }
 
     #[test]
     fn a_packet_names_its_instance_however_it_goes_up() -> Result {
-        round([false, true, false], 0)?;
+        round([false, true, false], false, 0)?;
         let ids = NAPI_IDS.each_ref().map(|id| id.load(Relaxed));
         assert!(ids[0] >= bindings::MIN_NAPI_ID_VALUE);
         assert_eq!(ids, [ids[0]; 3]);
