@@ -332,9 +332,13 @@ static int shape_with_fault(struct __test_metadata *_metadata,
 	fault_begin();
 	ret = set("wren-a", after);
 	fault_end();
+	if (get("wren-a", &a) || get("wren-b", &b))
+		return -ENOTRECOVERABLE;
+	/* It was done, and the core could not copy its answer. */
+	if (ret == -EFAULT && a.tx == after.tx && a.rx == after.rx)
+		ret = 0;
 	expected = ret ? &before : &after;
-	if (get("wren-a", &a) || get("wren-b", &b) ||
-	    a.rx != expected->rx || a.tx != expected->tx ||
+	if (a.rx != expected->rx || a.tx != expected->tx ||
 	    b.rx != expected->tx || b.tx != expected->rx) {
 		TH_LOG("after %d: %d %d, %d %d", ret, a.rx, a.tx, b.rx, b.tx);
 		return -ENOTRECOVERABLE;
@@ -366,8 +370,10 @@ TEST_F_TIMEOUT(fault, rings, 180)
 			    (struct shape){ 1024, 8 });
 }
 
+/* The core has hundreds of steps: every third will do. */
 TEST_F_TIMEOUT(fault, more_channels, 180)
 {
+	fault_step = 3;
 	each_fault_in_shape(_metadata, link_channels, link_set_channels,
 			    (struct shape){ 1, 1 }, (struct shape){ 3, 2 });
 }
@@ -375,6 +381,7 @@ TEST_F_TIMEOUT(fault, more_channels, 180)
 /* One direction gets more, and the other one fewer. */
 TEST_F_TIMEOUT(fault, other_channels, 180)
 {
+	fault_step = 3;
 	each_fault_in_shape(_metadata, link_channels, link_set_channels,
 			    (struct shape){ 3, 1 }, (struct shape){ 1, 3 });
 }
