@@ -58,8 +58,8 @@ impl<T: AtomicType> AtomicInline<T> for Atomic<T> {
         unsafe { self.as_ptr().write_volatile(value) };
     }
 
-    // x86 keeps loads in their order, stores in theirs, and loads before stores that follow them, so
-    // only the compiler has to be told. Elsewhere a full barrier does more than is asked for.
+    // x86 keeps loads in their order, stores in theirs, and loads before stores that follow them,
+    // so only the compiler has to be told. Elsewhere a full barrier does more than is asked for.
 
     #[inline(always)]
     fn load_acquire(&self) -> T {

@@ -6,8 +6,8 @@
 //! and one consumer at a time is checked by the compiler. A transmit function gets its end from
 //! [`TxQueue`](crate::netdev::TxQueue), a poll function from [`Poll`](crate::netdev::Poll).
 //!
-//! Each end has its own index, and a copy of the other end's that it refreshes only when that leaves
-//! it nothing to do: the other end writes that cache line all the time.
+//! Each end has its own index, and a copy of the other end's that it refreshes only when that
+//! leaves it nothing to do: the other end writes that cache line all the time.
 //!
 //! Who has both ends at once can [replace] the ring by one of another size.
 

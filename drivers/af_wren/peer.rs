@@ -10,8 +10,8 @@ use kernel::sync::atomic::{
 
 /// The peer of a socket, read without a lock.
 ///
-/// It is set under the socket's lock. Who reads meanwhile may see the interface of one peer with the
-/// address of the other, as a datagram may be that was on its way.
+/// It is set under the socket's lock. Who reads meanwhile may see the interface of one peer with
+/// the address of the other, as a datagram may be that was on its way.
 pub(crate) struct Peer {
     /// Port and Ethernet address; 0 for none: a peer has a port.
     who: Atomic<u64>,

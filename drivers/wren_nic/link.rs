@@ -78,8 +78,9 @@ impl End {
 pub(crate) struct Link {
     a: End,
     b: End,
-    /// Both ends are running and plugged in. Only then packets go into the rings, and only then they
-    /// are taken out by polling; so who has cleared it and waited for RCU has the rings for himself.
+    /// Both ends are running and plugged in. Only then packets go into the rings, and only then
+    /// they are taken out by polling; so who has cleared it and waited for RCU has the rings for
+    /// himself.
     up: Atomic<bool>,
 }
 

@@ -155,8 +155,8 @@ impl Skb {
 
     /// What the packet would stand for with `more` bytes.
     ///
-    /// Whatever adds memory to a packet asks here: what is cut off again stays in truesize, so there
-    /// is no other end to it.
+    /// Whatever adds memory to a packet asks here: what is cut off again stays in truesize, so
+    /// there is no other end to it.
     ///
     /// # Errors
     ///

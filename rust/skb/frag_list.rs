@@ -137,8 +137,8 @@ impl SkBuff<Private> {
         let link = match self.frag_list().last() {
             // SAFETY: The packet is valid.
             None => unsafe { &raw mut (*self.shinfo()).frag_list },
-            // It is in the list of another head, too, because the data of this one was unshared. Its
-            // other holders may be following it.
+            // It is in the list of another head, too, because the data of this one was unshared.
+            // Its other holders may be following it.
             Some(last) if last.shared() => return Err(EBUSY),
             // SAFETY: As above.
             Some(last) => unsafe { next(last.as_ptr()) },

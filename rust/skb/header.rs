@@ -147,9 +147,9 @@ impl Skb {
             return None;
         }
         if position + size_of::<T>() <= self.headroom() + self.headlen() {
-            // SAFETY: The bytes lie between the link-layer header, or the start of the data, and the
-            // end of the linear part, so they are initialised by the type invariant, and any bytes
-            // are a `T`. In front of the data they may belong to a clone that pushes
+            // SAFETY: The bytes lie between the link-layer header, or the start of the data, and
+            // the end of the linear part, so they are initialised by the type invariant, and any
+            // bytes are a `T`. In front of the data they may belong to a clone that pushes
             // its own headers: that is why the header is copied. It may be seen half, as in C.
             return Some(unsafe { self.raw().head.add(position).cast::<T>().read_unaligned() });
         }

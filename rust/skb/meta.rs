@@ -238,9 +238,9 @@ impl<S: State> SkBuff<S> {
     /// # Errors
     ///
     /// The packet cannot be received there and was freed for the [`DropReason`] that is returned:
-    /// `PKT_TOO_BIG`, `PKT_TOO_SMALL`, `SKB_CSUM` or `SKB_GSO_SEG` because it leaves a checksum or a
-    /// segmentation to others that cannot be done, `DEV_READY` because `to` is not up, or `NOMEM`.
-    /// Nobody has counted it yet.
+    /// `PKT_TOO_BIG`, `PKT_TOO_SMALL`, `SKB_CSUM` or `SKB_GSO_SEG` because it leaves a checksum or
+    /// a segmentation to others that cannot be done, `DEV_READY` because `to` is not up, or
+    /// `NOMEM`. Nobody has counted it yet.
     ///
     /// C: [`__dev_forward_skb`](srctree/net/core/dev.c)
     #[inline]

@@ -75,8 +75,8 @@ impl<S: State> SkBuff<S> {
     /// C: [`dev_queue_xmit`](srctree/include/linux/netdevice.h), `net_xmit_errno`
     #[inline]
     pub fn dev_queue_xmit(mut self, dev: &NetDevice, _guard: &rcu::Guard) -> Result {
-        // Drivers read the link-layer header without asking, where it is linear. C warns of an empty
-        // packet.
+        // Drivers read the link-layer header without asking, where it is linear. C warns of an
+        // empty packet.
         if self.is_empty() || self.may_pull(dev.hard_header_len()).is_err() {
             self.drop_with(DropReason::PKT_TOO_SMALL);
             return Err(EINVAL);

@@ -86,8 +86,8 @@ impl<'a> SendMsg<'a> {
     }
 
     /// Reads what the program asks for besides sending: the defaults of the socket, and the control
-    /// messages of the core (`SO_MARK`, `SO_PRIORITY`, `SO_TIMESTAMPING`, `SCM_TXTIME`). Messages of
-    /// other levels are left alone.
+    /// messages of the core (`SO_MARK`, `SO_PRIORITY`, `SO_TIMESTAMPING`, `SCM_TXTIME`). Messages
+    /// of other levels are left alone.
     ///
     /// # Errors
     ///

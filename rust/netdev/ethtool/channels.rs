@@ -57,7 +57,7 @@ impl<T: Operations> Adapter<T> {
                 rx: channels.rx_count as usize,
                 tx: channels.tx_count as usize,
             };
-            T::set_channels(dev, channels, &rtnl)?;
+            T::set_channels(dev, channels, rtnl)?;
             Ok(0)
         })
     }

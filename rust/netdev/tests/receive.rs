@@ -127,7 +127,8 @@ fn round(more: [bool; 3], gso: bool, gro_flush_timeout: c_ulong) -> Result<[u32;
         let guard = rcu::read_lock();
         find(&guard).ok_or(ENODEV)?.into()
     };
-    // SAFETY: The device is valid. What is written by sysfs at other times is a word, and read once.
+    // SAFETY: The device is valid. What is written by sysfs at other times is a word, and read
+    // once.
     unsafe { (&raw mut (*dev.as_ptr()).gro_flush_timeout).write_volatile(gro_flush_timeout) };
     let handler = KBox::pin_init(PacketType::register(ETHERTYPE, Note), GFP_KERNEL)?;
     let napi = KBox::pin_init(Napi::new(Receive { more, gso }), GFP_KERNEL)?;
@@ -161,7 +162,8 @@ mod tests {
 
     #[test]
     fn packets_keep_their_order_behind_one_that_waits() -> Result {
-        // The second one waits for others, so the third one, which is said to be the last, does, too.
+        // The second one waits for others, so the third one, which is said to be the last, does,
+        // too.
         assert_eq!(
             round([false, true, false], false, 0)?,
             [0x1, 0x1, 0x1, 0x123]

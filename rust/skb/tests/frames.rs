@@ -161,8 +161,8 @@ pub(crate) fn append_frag_list(
     Ok(())
 }
 
-/// A TCP packet with `head` bytes of payload, and `count` packets with `len` each in its list, to be
-/// cut into segments of `SIZE`.
+/// A TCP packet with `head` bytes of payload, and `count` packets with `len` each in its list, to
+/// be cut into segments of `SIZE`.
 pub(crate) fn listed_tcp(head: usize, len: usize, count: usize) -> Result<SkBuff> {
     let payload = head + count * len;
     let mut skb = TCP.frame(payload)?;
