@@ -23,6 +23,9 @@ TITLES = {
     "tcp-tso-131072": "TCP bulk with TSO, a MB",
 }
 
+# Against veth with NAPI. In the rows with TSO there is none: see Documentation/bench.rst.
+LIMIT, LIMIT_TSO = 1.00, 1.05
+
 
 def read(output):
     """The median of the repetitions."""
@@ -45,7 +48,11 @@ SUITE = Suite(
     reference="veth_napi",
     ours="wren",
     rows=[
-        Row(f"{name}-{queues}", title + (", 2 queues" if queues == 2 else ""), 1.00)
+        Row(
+            f"{name}-{queues}",
+            title + (", 2 queues" if queues == 2 else ""),
+            LIMIT_TSO if "tso" in name else LIMIT,
+        )
         for queues in (1, 2)
         for name, title in TITLES.items()
     ],
