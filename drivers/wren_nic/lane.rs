@@ -145,6 +145,11 @@ impl Lane {
         self.napi.handle()
     }
 
+    /// Whether packets can be put into the lane: it has a channel, or had one.
+    pub(crate) fn has_ring(&self) -> bool {
+        self.napi.with_stopped(|receiver| receiver.ring.size() != 0)
+    }
+
     /// Lets `dev`, the receiving port, poll the lane as its NAPI instance `index`, if it does not
     /// yet.
     pub(crate) fn enable(self: &Arc<Self>, dev: &NetDevice, index: u16) -> Result {

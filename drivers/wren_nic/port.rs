@@ -167,7 +167,10 @@ impl Operations for Port {
 
     fn open(dev: &Device<Self>) -> Result {
         let port = dev.data();
-        for (n, lane) in port.rx.iter().take(shape::rx_lanes(dev)).enumerate() {
+        // Not only those of channels: a sender that does not look at their number may still put a
+        // packet into a ring that has lost its channel. Nor is the peer asked, which a device that
+        // is made up does not know yet.
+        for (n, lane) in port.rx.iter().enumerate().filter(|(_, lane)| lane.has_ring()) {
             if let Err(e) = lane.enable(dev, n as u16) {
                 port.rx.iter().for_each(|lane| lane.disable());
                 return Err(e);

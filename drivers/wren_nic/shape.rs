@@ -109,11 +109,6 @@ pub(crate) fn set_rings(dev: &WrenDevice, want: Rings, extack: &mut ExtAck<'_>) 
     Ok(())
 }
 
-/// Lanes into `dev` whose packets it polls.
-pub(crate) fn rx_lanes(dev: &WrenDevice) -> usize {
-    peer(dev).map_or(0, |peer| peer.real_num_tx_queues())
-}
-
 pub(crate) fn channels(dev: &WrenDevice) -> Channels {
     Channels {
         rx: dev.real_num_rx_queues(),
@@ -165,7 +160,7 @@ pub(crate) fn set_channels(dev: &WrenDevice, want: Channels, rtnl: &Rtnl) -> Res
 }
 
 /// Changes the number of channels from one end to the other. Fewer cannot fail: packets in the
-/// lanes that go out of use are delivered, because those are polled until the interface goes down.
+/// lanes that go out of use are delivered, because those keep their rings and are polled on.
 fn set_direction(from: &WrenDevice, to: &WrenDevice, count: usize, rtnl: &Rtnl) -> Result {
     let lanes = &from.data().tx;
     let before = from.real_num_tx_queues();

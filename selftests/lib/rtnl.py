@@ -114,17 +114,19 @@ def linkinfo(data=None, kind="wren"):
     return info
 
 
-def add(name, peer=None, queues=None, raw_peer=None, data=None, first=None):
+def add(name, peer=None, queues=None, raw_peer=None, data=None, first=None, peer_flags=0):
     """
     Make a wren pair. peer: attributes of the peer, by number. raw_peer: bytes to send instead of
-    a well-formed IFLA_WREN_PEER. data: other attributes of the kind. first: attributes of the first
-    device. name: None leaves it to the kernel.
+    a well-formed IFLA_WREN_PEER. peer_flags: its interface flags. data: other
+    attributes of the kind. first: attributes of the first device. name: None leaves it to the
+    kernel.
     """
     data = dict(data or {})
     if raw_peer is not None:
         data[IFLA_WREN_PEER] = raw_peer
     elif peer is not None:
-        body = _ifinfo() + b"".join(attr(kind, value) for kind, value in peer.items())
+        body = _ifinfo(peer_flags, peer_flags)
+        body += b"".join(attr(kind, value) for kind, value in peer.items())
         data[IFLA_WREN_PEER] = body
     payload = _ifinfo() + b"".join(attr(kind, value) for kind, value in (first or {}).items())
     if name is not None:

@@ -5,6 +5,7 @@ the same with the tools that know how to say it."""
 
 import errno
 import os
+import socket
 import sys
 
 import rtnl
@@ -15,6 +16,7 @@ from wren import (
     KsftSkipEx,
     Namespace,
     defer,
+    eventually,
     ksft_eq,
     ksft_exit,
     ksft_in,
@@ -112,6 +114,21 @@ def changed():
     ksft_eq((shown(ns, "left"), shown(ns, "right")), ((1024, UNLIMITED), (8, UNLIMITED)))
     ns.change("left", data={})
     ksft_eq(shown(ns, "left"), (1024, UNLIMITED))
+
+
+def peer_made_up():
+    """A peer that is up from the beginning receives as one that comes up later."""
+    ns = one_namespace()
+    ns.add("left", {rtnl.IFLA_IFNAME: "right"}, peer_flags=rtnl.IFF_UP)
+    ksft_true(ns.link("right")["flags"] & rtnl.IFF_UP)
+    ns.change("left", up=True)
+    ksft_true(ns.carrier("left") and ns.carrier("right"))
+    for sender, receiver in (("left", "right"), ("right", "left")):
+        before = ns.link(receiver)["rx_packets"]
+        with ns.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+            sock.sendto(bytes(100), (sender, 0))
+        arrived = eventually(lambda name=receiver, n=before: ns.link(name)["rx_packets"] > n, 10)
+        ksft_true(arrived, f"{sender} to {receiver}")
 
 
 RANGE = "out of range"
@@ -314,6 +331,7 @@ def main():
             peer_without_data,
             both_ends_elsewhere,
             changed,
+            peer_made_up,
             bad_attribute,
             bad_request,
             peer_stays,

@@ -6,6 +6,7 @@ the queues that go out of use."""
 import errno
 import os
 
+import netdev
 import rtnl
 from events import RECEIVE, Events
 from ring import PAYLOAD
@@ -210,6 +211,24 @@ def change_while_down():
         ksft_true(eventually(lambda before=before: received(pair) - before == 40))
 
 
+def rings_are_polled():
+    """A lane that has lost its channel still has a ring, so it is polled after down and up, too."""
+    pair = Pair(QUEUES)
+    index = pair.ns_b.link(Pair.B)["index"]
+
+    def instances():
+        with pair.ns_b.entered():
+            return len(netdev.napis(index))
+
+    set_channels(pair.ns_a, Pair.A, tx=1)
+    ksft_eq(instances(), QUEUES)
+    pair.ns_b.change(Pair.B, up=False)
+    pair.ns_b.change(Pair.B, up=True)
+    ksft_eq(instances(), QUEUES)
+    set_channels(pair.ns_a, Pair.A, tx=2)
+    ksft_eq(instances(), QUEUES)
+
+
 def change_under_flood():
     """Channels of both directions change from both ends while packets are sent both ways over many
     flows: the devices lose none."""
@@ -271,6 +290,7 @@ def main():
             what_waits_is_delivered,
             down_drops_what_waits,
             change_while_down,
+            rings_are_polled,
             change_under_flood,
             lanes_share_receive_queues,
             deleted_during_a_change,
