@@ -73,6 +73,11 @@ use knet::{
 /// The highest speed in Mb/s that ethtool knows.
 const MAX_SPEED: u32 = i32::MAX as u32;
 
+/// Whether it is a speed to ethtool, as `ethtool_validate_speed` has it.
+fn is_speed(speed: u32) -> bool {
+    speed <= MAX_SPEED || speed == ethtool::SPEED_UNKNOWN
+}
+
 /// The longest time in microseconds that an interrupt can be held back. It is long enough to be
 /// taken for a fault.
 const MAX_USECS: u32 = 10_000_000;
@@ -345,8 +350,7 @@ impl ethtool::Operations for Port {
     }
 
     fn set_speed(dev: &Device<Self>, speed: u32) -> Result {
-        // As `ethtool_validate_speed`.
-        if speed > MAX_SPEED && speed != ethtool::SPEED_UNKNOWN {
+        if !is_speed(speed) {
             return Err(EINVAL);
         }
         let port = dev.data();
@@ -467,6 +471,13 @@ impl Kind for Port {
         ) {
             if !size.is_power_of_two() {
                 extack.set_msg_attr(shape::NO_POWER_OF_TWO, attr);
+                return Err(EINVAL);
+            }
+        }
+        if let (Some(speed), Some(attr)) = (attrs.u32(IFLA_WREN_SPEED), attrs.get(IFLA_WREN_SPEED))
+        {
+            if !is_speed(speed) {
+                extack.set_msg_attr(c"A speed is at most 2147483647 Mb/s", attr);
                 return Err(EINVAL);
             }
         }

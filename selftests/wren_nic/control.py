@@ -144,6 +144,7 @@ POWER = "must be a power of two"
         KsftNamedVariant("odd", RING, 100, errno.EINVAL, POWER),
         KsftNamedVariant("short", RING, b"\x40\0", errno.EINVAL, "length"),
         KsftNamedVariant("long", RING, bytes(8), errno.EINVAL, "length"),
+        KsftNamedVariant("too_fast", SPEED, 3000000000, errno.EINVAL, "at most 2147483647 Mb/s"),
         KsftNamedVariant("short_speed", SPEED, b"\x01", errno.EINVAL, "length"),
     ]
 )
