@@ -41,13 +41,22 @@ const MIN_GSO_SIZE: u32 = 4096;
 /// The longest packet that a wire of `speed` Mb/s should be left to segment: it has the wire for
 /// itself for a millisecond, as TCP sizes its packets. With 64 KB at 100 Mb/s whoever comes behind
 /// two of them, which is what BQL keeps in the ring, would wait for 10 ms.
-pub(crate) fn gso_max_size(speed: u32) -> u32 {
+fn gso_limit(speed: u32) -> u32 {
     match speed {
-        SPEED_UNKNOWN | 0 => GSO_LEGACY_MAX_SIZE,
+        SPEED_UNKNOWN | 0 => u32::MAX,
         // 1 Mb/s is 125 bytes in a millisecond.
-        speed => speed
-            .saturating_mul(125)
-            .clamp(MIN_GSO_SIZE, GSO_LEGACY_MAX_SIZE),
+        speed => speed.saturating_mul(125).max(MIN_GSO_SIZE),
+    }
+}
+
+/// What becomes of such a size of a device when the speed changes. What a user has chosen stays,
+/// unless it is too much now; what the speed has made of it follows the speed.
+pub(crate) fn gso_max_size(size: u32, old_speed: u32, new_speed: u32) -> u32 {
+    let (old, new) = (gso_limit(old_speed), gso_limit(new_speed));
+    if size > new || size == old.min(GSO_LEGACY_MAX_SIZE) {
+        new.min(GSO_LEGACY_MAX_SIZE)
+    } else {
+        size
     }
 }
 
@@ -181,6 +190,27 @@ mod tests {
         VlanProto,
         VlanTag, //
     };
+
+    #[test]
+    fn a_chosen_size_stays_unless_it_is_too_much() {
+        // Follows the speed.
+        for stopped in [0, SPEED_UNKNOWN] {
+            assert_eq!(gso_max_size(65536, stopped, 100), 12500);
+            assert_eq!(gso_max_size(12500, 100, stopped), 65536);
+        }
+        assert_eq!(gso_max_size(12500, 100, 1), 4096);
+        assert_eq!(gso_max_size(4096, 1, u32::MAX - 1), 65536);
+        // Chosen
+        assert_eq!(gso_max_size(8000, SPEED_UNKNOWN, 100), 8000);
+        assert_eq!(gso_max_size(8000, 100, SPEED_UNKNOWN), 8000);
+        assert_eq!(gso_max_size(8000, 100, 10), 4096);
+        // More than a device gets by itself
+        for fast in [0, 10_000, SPEED_UNKNOWN] {
+            assert_eq!(gso_max_size(500_000, SPEED_UNKNOWN, fast), 500_000);
+            assert_eq!(gso_max_size(500_000, fast, 100), 12500);
+        }
+        assert_eq!(gso_max_size(500_000, SPEED_UNKNOWN, 1000), 65536);
+    }
 
     /// A frame of so many bytes.
     fn frame(len: usize) -> Result<SkBuff> {

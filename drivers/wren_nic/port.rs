@@ -78,6 +78,14 @@ fn is_speed(speed: u32) -> bool {
     speed <= MAX_SPEED || speed == ethtool::SPEED_UNKNOWN
 }
 
+/// Limits what is left to `dev` to segment, as the speed of its wire changes.
+fn limit_segmentation(dev: &NetDevice, old_speed: u32, new_speed: u32) -> Result {
+    let (size, ipv4) = (dev.gso_max_size(), dev.gso_ipv4_max_size());
+    dev.set_gso_max_size(gso_max_size(size, old_speed, new_speed))?;
+    // Last: the other one may have changed it.
+    dev.set_gso_ipv4_max_size(gso_max_size(ipv4, old_speed, new_speed))
+}
+
 /// The longest time in microseconds that an interrupt can be held back. It is long enough to be
 /// taken for a fault.
 const MAX_USECS: u32 = 10_000_000;
@@ -355,11 +363,7 @@ impl ethtool::Operations for Port {
         }
         let port = dev.data();
         let wire = port.link.wire(port.side);
-        let (old, new) = (gso_max_size(wire.pace().speed()), gso_max_size(speed));
-        // What a user has chosen stays, unless it is too much.
-        if dev.gso_max_size() == old || dev.gso_max_size() > new {
-            dev.set_gso_max_size(new)?;
-        }
+        limit_segmentation(dev, wire.pace().speed(), speed)?;
         wire.set_speed(speed);
         port.tx.iter().for_each(|lane| lane.kick());
         Ok(())

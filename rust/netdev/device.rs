@@ -96,6 +96,7 @@ impl NetDevice {
     }
 
     /// Sets [`gso_max_size`](Self::gso_max_size), which what begins to send from now on keeps to.
+    /// As in C that for IPv4 follows unless the size is more than [`GSO_LEGACY_MAX_SIZE`].
     ///
     /// Context: RTNL held.
     ///
@@ -106,18 +107,51 @@ impl NetDevice {
     ///
     /// C: [`netif_set_gso_max_size`](srctree/net/core/dev.h)
     pub fn set_gso_max_size(&self, size: u32) -> Result {
+        self.check_gso_size(size)?;
         let dev = self.as_ptr();
-        // SAFETY: The device is valid by the type invariant.
-        if size <= bindings::MAX_TCP_HEADER_VALUE || size > unsafe { (*dev).tso_max_size } {
-            return Err(EINVAL);
-        }
-        // SAFETY: As above; written at once, as WRITE_ONCE does, for who reads without RTNL. The
-        // sizes are such that the headers can be taken off, as the stack does.
+        // SAFETY: The device is valid by the type invariant; written at once, as WRITE_ONCE does,
+        // for who reads without RTNL. The sizes are such that the headers can be taken off, as the
+        // stack does.
         unsafe {
             (&raw mut (*dev).gso_max_size).write_volatile(size);
             if size <= GSO_LEGACY_MAX_SIZE {
                 (&raw mut (*dev).gso_ipv4_max_size).write_volatile(size);
             }
+        }
+        Ok(())
+    }
+
+    /// As [`gso_max_size`](Self::gso_max_size), for IPv4: `dev->gso_ipv4_max_size`.
+    #[inline]
+    pub fn gso_ipv4_max_size(&self) -> u32 {
+        // SAFETY: The device is valid by the type invariant; read once, as READ_ONCE does.
+        unsafe { (&raw const (*self.as_ptr()).gso_ipv4_max_size).read_volatile() }
+    }
+
+    /// Sets [`gso_ipv4_max_size`](Self::gso_ipv4_max_size). [`set_gso_max_size`] may do so, too,
+    /// so call this one last.
+    ///
+    /// Context: RTNL held.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_gso_max_size`].
+    ///
+    /// C: [`netif_set_gso_ipv4_max_size`](srctree/net/core/dev.h)
+    ///
+    /// [`set_gso_max_size`]: Self::set_gso_max_size
+    pub fn set_gso_ipv4_max_size(&self, size: u32) -> Result {
+        self.check_gso_size(size)?;
+        // SAFETY: As in `set_gso_max_size`.
+        unsafe { (&raw mut (*self.as_ptr()).gso_ipv4_max_size).write_volatile(size) };
+        Ok(())
+    }
+
+    fn check_gso_size(&self, size: u32) -> Result {
+        // SAFETY: The device is valid by the type invariant.
+        let max = unsafe { (*self.as_ptr()).tso_max_size };
+        if size <= bindings::MAX_TCP_HEADER_VALUE || size > max {
+            return Err(EINVAL);
         }
         Ok(())
     }

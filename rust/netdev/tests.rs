@@ -421,10 +421,14 @@ mod tests {
         assert_eq!(dev.gso_max_size(), GSO_LEGACY_MAX_SIZE);
         for size in [0, bindings::MAX_TCP_HEADER_VALUE, u32::MAX] {
             assert_eq!(dev.set_gso_max_size(size), Err(EINVAL));
+            assert_eq!(dev.set_gso_ipv4_max_size(size), Err(EINVAL));
         }
         assert_eq!(dev.gso_max_size(), GSO_LEGACY_MAX_SIZE);
+        let sizes = || (dev.gso_max_size(), dev.gso_ipv4_max_size());
         dev.set_gso_max_size(5000)?;
-        assert_eq!(dev.gso_max_size(), 5000);
+        assert_eq!(sizes(), (5000, 5000));
+        dev.set_gso_ipv4_max_size(4000)?;
+        assert_eq!(sizes(), (5000, 4000));
         drop(guard);
         Ok(())
     }

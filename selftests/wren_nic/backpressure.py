@@ -191,6 +191,30 @@ def speed_limits_segmentation_by_the_device():
     ksft_eq([limit_at(mbps) for mbps in (100, 10, None)], [8000, 4096, 65536])
 
 
+def chosen_limits_stay():
+    """What a user has chosen stays at a speed that allows it, for IPv4 and for the rest, each
+    alone; a speed that does not limits both."""
+    pair = Pair()
+
+    def choose(size, ipv4):
+        # One after the other: the first of them may change the second.
+        pair.ns_a.run(f"ip link set {Pair.A} gso_max_size {size}")
+        pair.ns_a.run(f"ip link set {Pair.A} gso_ipv4_max_size {ipv4}")
+
+    def limits_at(mbps):
+        pair.speed(mbps)
+        (link,) = pair.ns_a.json(f"ip -j -d link show {Pair.A}")
+        return link["gso_max_size"], link["gso_ipv4_max_size"]
+
+    choose(500000, 500000)
+    ksft_eq([limits_at(mbps) for mbps in (0, 10000, None)], [(500000, 500000)] * 3)
+    ksft_eq([limits_at(mbps) for mbps in (100, None)], [(12500, 12500), (65536, 65536)])
+    choose(65536, 5000)
+    ksft_eq([limits_at(mbps) for mbps in (100, None)], [(12500, 5000), (65536, 5000)])
+    choose(4500, 500000)
+    ksft_eq([limits_at(mbps) for mbps in (100, None)], [(4500, 12500), (4500, 65536)])
+
+
 def loaded_ping(pair, flows, enough):
     """The median ping in milliseconds while so many flows fill a wire of 2 Mb/s, once so many
     bytes wait for it."""
@@ -229,6 +253,7 @@ def main():
             tcp_does_not_repeat_what_is_in_the_ring,
             bql_holds_the_ring_near_its_limit,
             speed_limits_segmentation_by_the_device,
+            chosen_limits_stay,
             ping_passes_the_bulk,
         ]
     )
