@@ -498,11 +498,13 @@ impl Kind for Port {
         peer.set_real_num_queues(peer_tx, tx.min(peer.num_rx_queues()))?;
 
         let link = Arc::new(Link::new(), GFP_KERNEL_ACCOUNT)?;
-        for (side, end) in [(Side::A, &dev), (Side::B, &peer)] {
-            if let Some(speed) = end.attrs.u32(IFLA_WREN_SPEED) {
-                link.wire(side).set_speed(speed);
-            }
-        }
+        let speed_of = |end: &NewDevice<'_, Self>| {
+            let speed = end.attrs.u32(IFLA_WREN_SPEED);
+            speed.unwrap_or(ethtool::SPEED_UNKNOWN)
+        };
+        let (speed, peer_speed) = (speed_of(&dev), speed_of(&peer));
+        link.wire(Side::A).set_speed(speed);
+        link.wire(Side::B).set_speed(peer_speed);
         let (a_to_b, a_senders) = lanes(&link, Side::A, &dev, &peer)?;
         let (b_to_a, b_senders) = lanes(&link, Side::B, &peer, &dev)?;
         let rx_lanes = (b_to_a.len(), a_to_b.len());
@@ -531,6 +533,9 @@ impl Kind for Port {
                     extack.set_msg(c"There is a device of the peer's name or index already");
                 }
             })?;
+        // What the request says of segmentation is in the devices already.
+        limit_segmentation(dev.device(), ethtool::SPEED_UNKNOWN, speed)?;
+        limit_segmentation(peer.device(), ethtool::SPEED_UNKNOWN, peer_speed)?;
         link.join(dev.device(), peer.device())?;
         peer.keep();
         dev.keep();

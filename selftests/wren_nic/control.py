@@ -116,6 +116,24 @@ def changed():
     ksft_eq(shown(ns, "left"), (1024, UNLIMITED))
 
 
+def speed_limits_segmentation():
+    """A speed that a device is made with limits what is left to it to segment, as one that is set
+    later does; a smaller limit of the request stays."""
+    ns = one_namespace()
+
+    def limit(name):
+        (link,) = ns.json(f"ip -j -d link show {name}")
+        return link["gso_max_size"], link["gso_ipv4_max_size"]
+
+    info = rtnl.linkinfo({SPEED: 1})
+    ns.add("left", {rtnl.IFLA_IFNAME: "right", rtnl.IFLA_LINKINFO: info}, data={SPEED: 100})
+    ksft_eq((limit("left"), limit("right")), ((12500, 12500), (4096, 4096)))
+    ns.delete("left")
+    peer = {rtnl.IFLA_IFNAME: "right", rtnl.IFLA_GSO_MAX_SIZE: 100000}
+    ns.add("left", peer, data={SPEED: 100}, first={rtnl.IFLA_GSO_MAX_SIZE: 8000})
+    ksft_eq((limit("left"), limit("right")), ((8000, 8000), (100000, 65536)))
+
+
 def peer_made_up():
     """A peer that is up from the beginning receives as one that comes up later."""
     ns = one_namespace()
@@ -332,6 +350,7 @@ def main():
             peer_without_data,
             both_ends_elsewhere,
             changed,
+            speed_limits_segmentation,
             peer_made_up,
             bad_attribute,
             bad_request,
