@@ -496,6 +496,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_dropped_leaves_the_wire_free() {
+        let wire = Pace::new();
+        let mut lane = Lane::new(&wire, 100, NOW, NOW);
+        assert_eq!(lane.put(1, 0), (0, waits(FRAME_NS, ALL, true)));
+        // The ring is emptied.
+        lane.ring.waiting = 0;
+        lane.gate.reset(&Bell::new());
+        wire.reset(100);
+        assert_eq!(lane.put(1, 200), (0, waits(200 + FRAME_NS, ALL, true)));
+    }
+
+    #[test]
     fn an_interrupt_comes_after_a_time() {
         let wire = Pace::new();
         for (tx, rx) in [(moderation(100, 0), NOW), (NOW, moderation(100, 0))] {

@@ -92,7 +92,12 @@ impl Pace {
     /// Sets the speed. What waited for the old one does not count.
     pub(crate) fn set_speed(&self, speed: u32) {
         self.speed.write_once(speed);
-        self.free_at.write_once(ktime_get_ns());
+        self.reset(ktime_get_ns());
+    }
+
+    /// From `now` on the wire is free: whoever has taken it does not need it any more.
+    pub(crate) fn reset(&self, now: i64) {
+        self.free_at.write_once(now);
     }
 
     /// Takes the wire for `ns`, not before `earliest`, and returns when it will have done.

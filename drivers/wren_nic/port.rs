@@ -68,6 +68,7 @@ use knet::{
         Cloned,
         SkBuff, //
     },
+    time::ktime_get_ns, //
 };
 
 /// The highest speed in Mb/s that ethtool knows.
@@ -161,6 +162,10 @@ impl Port {
     fn purge(&self, dev: &Device<Self>) {
         self.tx.iter().for_each(|lane| lane.purge());
         self.rx.iter().for_each(|lane| lane.purge());
+        // What was on the wire is gone, too.
+        for side in [Side::A, Side::B] {
+            self.link.wire(side).pace().reset(ktime_get_ns());
+        }
         Self::reset_queues(dev);
         self.link.for_each_port(Self::reset_queues);
     }
