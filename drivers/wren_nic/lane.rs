@@ -82,11 +82,12 @@ pub(crate) struct LaneStats {
     /// Packets and bytes that the peer's stack got.
     pub(crate) rx_packets: Counter,
     pub(crate) rx_bytes: Counter,
-    /// Packets that the peer could not receive because of their length.
+    /// Packets that were too long for the peer.
     pub(crate) rx_length_errors: Counter,
     /// Packets for which the backlog had no room. The core counts them, too.
     pub(crate) rx_backlog: Counter,
-    /// Packets that it could not receive for want of memory, or because it is not quite up.
+    /// Packets that it could not receive for want of memory, or because it is not quite up, or they
+    /// have no whole header.
     pub(crate) rx_drops: Counter,
 }
 
@@ -182,13 +183,16 @@ impl Lane {
             let old = dev.with_tx_queue(index, |mut queue| {
                 let Sender { ring, lane } = queue.data;
                 let old = ring::replace(ring, &mut receiver.ring, new);
-                if queue
+                // Stopped or not as the new ring demands. What was stopped and stays so does not
+                // count; nobody sends meanwhile.
+                let was_stopped = queue.state.wake();
+                let stopped = queue
                     .state
-                    .maybe_stop(|| ring.free(), STOP, start(ring.size()))
-                {
-                    lane.stats.tx_stops.add(1);
-                } else if queue.state.wake() {
-                    lane.stats.tx_wakes.add(1);
+                    .maybe_stop(|| ring.free(), STOP, start(ring.size()));
+                match (was_stopped, stopped) {
+                    (false, true) => lane.stats.tx_stops.add(1),
+                    (true, false) => lane.stats.tx_wakes.add(1),
+                    _ => (),
                 }
                 old
             })?;
@@ -350,7 +354,7 @@ impl Poll for Receiver {
                     ctx.receive(skb, !ring.is_empty());
                     continue;
                 }
-                Err(DropReason::PKT_TOO_BIG | DropReason::PKT_TOO_SMALL) => &stats.rx_length_errors,
+                Err(DropReason::PKT_TOO_BIG) => &stats.rx_length_errors,
                 Err(_) => &stats.rx_drops,
             };
             reason.add(1);

@@ -171,9 +171,11 @@ impl Port {
     }
 
     fn reset_queues(dev: &Device<Self>) {
-        for index in 0..dev.num_tx_queues() as u16 {
-            if let Some(mut queue) = Completion::new(dev, index) {
-                queue.reset();
+        for (index, lane) in dev.data().tx.iter().enumerate() {
+            if let Some(mut queue) = Completion::new(dev, index as u16) {
+                if queue.reset() {
+                    lane.stats().tx_wakes.add(1);
+                }
             }
         }
     }

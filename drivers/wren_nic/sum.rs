@@ -57,7 +57,7 @@ impl TxSum {
 pub(crate) struct RxSum {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
-    /// Packets of a length that could not be received.
+    /// Packets that were too long to be received.
     pub(crate) length_errors: u64,
     /// Packets that could not be received for another reason.
     pub(crate) drops: u64,

@@ -235,14 +235,14 @@ impl<'a> Completion<'a> {
     }
 
     /// Forgets what was accounted to the byte queue limits, after the ring was emptied and while
-    /// nobody transmits, and lets the queue run.
+    /// nobody transmits, and lets the queue run. Returns whether it was stopped.
     ///
     /// C: [`netdev_tx_reset_queue`](srctree/include/linux/netdevice.h), `netif_tx_wake_queue`
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self) -> bool {
         // SAFETY: The queue is valid by the type invariant.
         unsafe {
             bindings::netdev_tx_reset_queue(self.txq);
-            bindings::netif_tx_wake_queue(self.txq);
+            wake_if_stopped(self.txq)
         }
     }
 }

@@ -387,7 +387,10 @@ mod tests {
             // SAFETY: The queue is valid while RCU is read-locked; nobody transmits on it.
             unsafe { bindings::netdev_tx_sent_queue_more(txq, u32::MAX) };
             queue.completed_wake(1, u32::MAX, || 256, 1);
-            queue.reset();
+            // SAFETY: As above.
+            unsafe { bindings::netif_tx_stop_queue_mb(txq) };
+            assert!(queue.reset());
+            assert!(!queue.reset());
         });
         // SAFETY: As above.
         let left = unsafe { (*txq).dql.num_queued.wrapping_sub((*txq).dql.num_completed) };

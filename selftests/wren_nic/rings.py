@@ -162,6 +162,21 @@ def smaller_and_larger_while_stopped():
     wire.arrive()
 
 
+def a_stop_counts_once():
+    """A queue that is stopped stays so while its ring changes, and has not stopped again."""
+    wire = Sequence()
+    set_rings(wire.ns_a, Pair.A, tx=64)
+    wire.pair.speed(0)
+    before = wire.counter("stops"), wire.counter("wakes")
+    wire.number(100)
+    for size in (32, 8, 16, 64, 32):
+        set_rings(wire.ns_a, Pair.A, tx=size)
+    ksft_eq((wire.counter("stops"), wire.counter("wakes")), (before[0] + 1, before[1]))
+    wire.pair.speed(None)
+    wire.arrive()
+    ksft_eq(wire.counter("stops"), wire.counter("wakes"))
+
+
 def slow_wire_keeps_its_pace():
     """A packet that is crossing while the ring changes arrives, and the others behind it."""
     wire = Sequence()
@@ -257,6 +272,7 @@ def main():
             larger_takes_more,
             smaller_than_what_waits_loses_nothing,
             smaller_and_larger_while_stopped,
+            a_stop_counts_once,
             slow_wire_keeps_its_pace,
             bql_is_left_alone,
             change_under_flood_loses_nothing,

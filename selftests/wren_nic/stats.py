@@ -9,6 +9,7 @@ import threading
 import netdev
 import rtnl
 from events import Drops
+from ring import Wire
 from wren import (
     KsftNamedVariant,
     Pair,
@@ -107,6 +108,17 @@ def in_the_ring_when_the_link_goes(cut):
     # What waited in the qdisc the core counts nowhere.
     ksft_eq(frames.link("tx_dropped"), dropped + in_ring)
     ksft_eq(frames.ns_a.sysfs(Pair.A, BQL), 0)
+
+
+def purge_wakes():
+    """A queue that was stopped when its ring is emptied is woken, and that is counted."""
+    wire = Wire(ring_only=True)
+    wire.pair.speed(0)
+    wire.send(300)
+    before = wire.counter("wakes")
+    ksft_eq(wire.counter("stops"), before + 1)
+    wire.ns_a.change(Pair.A, carrier=0)
+    ksft_eq(wire.counter("wakes"), before + 1)
 
 
 def in_the_ring_when_the_pair_goes():
@@ -260,6 +272,7 @@ def main():
         [
             too_long_for_the_peer,
             in_the_ring_when_the_link_goes,
+            purge_wakes,
             in_the_ring_when_the_pair_goes,
             sent_while_the_link_goes,
             interfaces_agree,
