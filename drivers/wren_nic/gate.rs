@@ -26,9 +26,12 @@ use kernel::{
         barrier::smp_mb, //
     }, //
 };
-use knet::netdev::ethtool::{
-    Moderation,
-    SPEED_UNKNOWN, //
+use knet::{
+    atomic::AtomicInline,
+    netdev::ethtool::{
+        Moderation,
+        SPEED_UNKNOWN, //
+    }, //
 };
 
 /// How often a lane says that it is in order while packets wait for a slow wire: each second.
@@ -68,23 +71,23 @@ impl Bell {
     /// Whether the poll function has to be called now that `waiting` packets are in the ring.
     #[inline(always)]
     pub(crate) fn is_heard(&self, waiting: impl FnOnce() -> u32) -> bool {
-        self.wanted.load(Relaxed) == 0 || self.is_loud_enough(waiting)
+        self.wanted.read_once() == 0 || self.is_loud_enough(waiting)
     }
 
     #[cold]
     fn is_loud_enough(&self, waiting: impl FnOnce() -> u32) -> bool {
         smp_mb(Full);
-        waiting() >= self.wanted.load(Relaxed)
+        waiting() >= self.wanted.read_once()
     }
 
     /// From now on the poll function does not listen. A timer will call it.
     fn ignore(&self, wanted: u32) {
-        self.wanted.store(wanted, Relaxed);
+        self.wanted.write_once(wanted);
     }
 
     /// From now on it listens.
     fn listen(&self) {
-        self.wanted.store(0, Relaxed);
+        self.wanted.write_once(0);
         smp_mb(Full);
     }
 

@@ -102,7 +102,7 @@ impl Pace {
 
     /// Takes the wire for `ns`, not before `earliest`, and returns when it will have done.
     fn take(&self, ns: i64, earliest: i64) -> i64 {
-        let mut old = self.free_at.load(Relaxed);
+        let mut old = self.free_at.read_once();
         loop {
             let done = old.max(earliest) + ns;
             match self.free_at.cmpxchg(old, done, Relaxed) {

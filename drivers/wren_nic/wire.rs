@@ -3,14 +3,13 @@
 //! One direction of the wire, and what its two ends have set for it.
 
 use crate::pace::Pace;
-use kernel::sync::atomic::{
-    Atomic,
-    AtomicFlag,
-    Relaxed, //
-};
-use knet::netdev::ethtool::{
-    Moderation,
-    SPEED_UNKNOWN, //
+use kernel::sync::atomic::Atomic;
+use knet::{
+    atomic::AtomicInline,
+    netdev::ethtool::{
+        Moderation,
+        SPEED_UNKNOWN, //
+    }, //
 };
 
 /// A [`Moderation`] that is read without a lock. A reader may see half of a change, which is as
@@ -30,14 +29,14 @@ impl Setting {
 
     fn get(&self) -> Moderation {
         Moderation {
-            usecs: self.usecs.load(Relaxed),
-            frames: self.frames.load(Relaxed),
+            usecs: self.usecs.read_once(),
+            frames: self.frames.read_once(),
         }
     }
 
     fn set(&self, to: Moderation) {
-        self.usecs.store(to.usecs, Relaxed);
-        self.frames.store(to.frames, Relaxed);
+        self.usecs.write_once(to.usecs);
+        self.frames.write_once(to.frames);
     }
 }
 
@@ -60,9 +59,9 @@ pub(crate) struct Wire {
     rx: Setting,
     /// There are rules: something of the above is not as at first. All that a round of polling
     /// looks at where nothing was set.
-    ruled: AtomicFlag,
+    ruled: Atomic<bool>,
     /// The receiver takes its packets through the backlog.
-    netif_rx: AtomicFlag,
+    netif_rx: Atomic<bool>,
 }
 
 impl Wire {
@@ -71,8 +70,8 @@ impl Wire {
             pace: Pace::new(),
             tx: Setting::new(),
             rx: Setting::new(),
-            ruled: AtomicFlag::new(false),
-            netif_rx: AtomicFlag::new(false),
+            ruled: Atomic::new(false),
+            netif_rx: Atomic::new(false),
         }
     }
 
@@ -83,7 +82,7 @@ impl Wire {
     /// Returns the rules, if there are any.
     #[inline(always)]
     pub(crate) fn rules(&self, at_once: impl FnOnce() -> bool) -> Option<Rules> {
-        self.ruled.load(Relaxed).then(|| Rules {
+        self.ruled.read_once().then(|| Rules {
             speed: self.pace.speed(),
             tx: self.tx.get(),
             rx: self.rx.get(),
@@ -94,11 +93,11 @@ impl Wire {
     /// Whether packets go to the backlog of the receiver's CPU instead of GRO.
     #[inline(always)]
     pub(crate) fn is_netif_rx(&self) -> bool {
-        self.netif_rx.load(Relaxed)
+        self.netif_rx.read_once()
     }
 
     pub(crate) fn set_netif_rx(&self, on: bool) {
-        self.netif_rx.store(on, Relaxed);
+        self.netif_rx.write_once(on);
     }
 
     pub(crate) fn tx(&self) -> Moderation {
@@ -127,6 +126,6 @@ impl Wire {
     fn changed(&self) {
         let paced = self.pace.speed() != SPEED_UNKNOWN;
         let moderated = self.tx.get().usecs != 0 || self.rx.get().usecs != 0;
-        self.ruled.store(paced || moderated, Relaxed);
+        self.ruled.write_once(paced || moderated);
     }
 }
