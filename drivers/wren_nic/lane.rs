@@ -3,8 +3,9 @@
 //! One ring: from a transmit queue of one port to a NAPI instance of the other.
 
 use crate::{
+    bell::Bell,
+    frame::wire_bytes,
     gate::{
-        Bell,
         Gate,
         Packets, //
     },
@@ -12,8 +13,8 @@ use crate::{
         Link,
         Side, //
     },
-    pace::wire_bytes,
     port::Port,
+    stats::LaneStats, //
 };
 use kernel::{
     prelude::*,
@@ -22,7 +23,6 @@ use kernel::{
 use knet::{
     netdev::{
         Completion,
-        Counter,
         Device,
         Napi,
         NapiRef,
@@ -58,38 +58,6 @@ fn start(ring_size: u32) -> u32 {
 
 /// Both ends of a ring.
 pub(crate) type Ring = (Producer<SkBuff<Cloned>>, Consumer<SkBuff<Cloned>>);
-
-/// Statistics of a lane. Each counter has one writer at a time: the transmit function, the poll
-/// function, or who has stopped both.
-#[derive(Default)]
-pub(crate) struct LaneStats {
-    /// Packets and bytes that the wire has taken, whatever became of them at the other end.
-    pub(crate) tx_packets: Counter,
-    pub(crate) tx_bytes: Counter,
-    /// Packets that came while the link was down.
-    pub(crate) tx_drops: Counter,
-    /// Packets that were in the ring when the link went down.
-    pub(crate) tx_purged: Counter,
-    /// Packets that came while the ring was full.
-    pub(crate) tx_busy: Counter,
-    /// How often the queue was stopped because the ring was nearly full, and woken again.
-    pub(crate) tx_stops: Counter,
-    pub(crate) tx_wakes: Counter,
-    /// How often the transmit function told the other end.
-    pub(crate) tx_doorbells: Counter,
-    /// How often the core found the queue stopped for too long.
-    pub(crate) tx_timeouts: Counter,
-    /// Packets and bytes that the peer's stack got.
-    pub(crate) rx_packets: Counter,
-    pub(crate) rx_bytes: Counter,
-    /// Packets that were too long for the peer.
-    pub(crate) rx_length_errors: Counter,
-    /// Packets for which the backlog had no room. The core counts them, too.
-    pub(crate) rx_backlog: Counter,
-    /// Packets that it could not receive for want of memory, or because it is not quite up, or they
-    /// have no whole header.
-    pub(crate) rx_drops: Counter,
-}
 
 /// What both ends know of a lane.
 #[pin_data]

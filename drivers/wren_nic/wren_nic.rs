@@ -9,20 +9,28 @@
 //!
 //! * [`link`]: the wire with its two ends, and how it goes up and down.
 //! * [`lane`]: one ring, from a transmit queue at one end to the NAPI at the other.
+//! * [`bell`]: who has to be told that a packet is in a ring.
 //! * [`gate`]: when a packet may be taken out of a ring: the wire, and coalescing of interrupts.
-//! * [`port`]: one device: the callbacks of the core, and how a pair is made.
-//! * [`shape`]: the sizes of the rings, the number of channels, and how they change.
 //! * [`wire`]: one direction of the wire, and what was set for it.
 //! * [`pace`]: its speed.
-//! * [`sum`]: what lanes have counted, added up.
+//! * [`frame`]: what a packet is on the wire.
+//! * [`port`]: one device: the callbacks of the core.
+//! * [`ethtool`]: what ethtool shows and sets of it.
+//! * [`pair`]: how a pair is made, changed and removed.
+//! * [`shape`]: the sizes of the rings, the number of channels, and how they change.
+//! * [`stats`]: what lanes count, by which names, and added up.
 
+mod bell;
+mod ethtool;
+mod frame;
 mod gate;
 mod lane;
 mod link;
 mod pace;
+mod pair;
 mod port;
 mod shape;
-mod sum;
+mod stats;
 mod wire;
 
 use kernel::prelude::*;
