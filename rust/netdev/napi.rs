@@ -32,7 +32,10 @@ use kernel::{
         aref::ARef,
         Mutex, //
     },
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
 };
 
 /// What is polled: the data of one NAPI instance.
@@ -45,8 +48,21 @@ pub trait Poll: Sized + Send {
 }
 
 /// What a poll function has to return, got by ending its [`PollContext`].
+///
+/// Polling ends when the poll function has returned it, and not before: from then on another CPU
+/// may poll the instance, and what is polled is borrowed until then.
+///
+/// # Invariants
+///
+/// It is of the round that runs on this CPU, and `0 <= work <= budget` of that round.
 #[must_use]
-pub struct PollResult(i32);
+pub struct PollResult {
+    work: i32,
+    /// When to poll again.
+    until: Option<i64>,
+    /// The result of another CPU's round has another budget.
+    _cpu: NotThreadSafe,
+}
 
 /// One round of polling.
 ///
@@ -220,15 +236,6 @@ impl<'a> PollContext<'a> {
         self.budget
     }
 
-    /// Ends polling, unless the budget was used up or somebody has asked for more meanwhile.
-    #[inline(always)]
-    fn end(&self) {
-        if self.work < self.budget {
-            // SAFETY: The instance is being polled by this CPU, and the callers end the round.
-            unsafe { bindings::napi_complete_done(self.napi.napi.get(), self.work) };
-        }
-    }
-
     /// Ends the round. If the budget was not used up, polling ends until the next
     /// [`Napi::schedule`].
     ///
@@ -238,27 +245,29 @@ impl<'a> PollContext<'a> {
     /// C: [`napi_complete_done`](srctree/net/core/dev.c)
     #[inline(always)]
     pub fn complete_done(self) -> PollResult {
-        self.end();
-        PollResult(self.work)
+        self.end(None)
     }
 
     /// Ends the round and polls again at `when`, in nanoseconds of the monotonic clock, or earlier
-    /// if something is scheduled.
+    /// if something is scheduled. A time before the clock began is one that is over.
+    #[inline(always)]
     pub fn complete_until(self, when: i64) -> PollResult {
-        // Before polling ends: if it ends late, because interrupts are deferred, the timer must run
-        // all the same, and if it expires meanwhile the instance is polled once more.
-        // SAFETY: The timer was set up with the instance, and this is a poll, which `disable` waits
-        // for before it cancels the timer. Starting it again moves it.
-        unsafe {
-            bindings::hrtimer_start_range_ns(
-                self.napi.timer.get(),
-                when,
-                0,
-                bindings::hrtimer_mode_HRTIMER_MODE_ABS_PINNED,
-            )
-        };
-        self.end();
-        PollResult(self.work)
+        self.end(Some(when.max(0)))
+    }
+
+    #[inline(always)]
+    fn end(self, until: Option<i64>) -> PollResult {
+        // INVARIANT: This is the round, and `work` is in range by the type invariant.
+        PollResult {
+            work: self.work,
+            until,
+            _cpu: NotThreadSafe,
+        }
+    }
+
+    #[cfg(CONFIG_KUNIT)]
+    pub(super) fn as_ptr(&self) -> *mut bindings::napi_struct {
+        self.napi.napi.get()
     }
 }
 
@@ -286,6 +295,24 @@ impl NapiCore {
                 bindings::__napi_schedule(self.napi.get());
             }
         }
+    }
+
+    /// Has the instance polled at `when`.
+    ///
+    /// # Safety
+    ///
+    /// The instance is being polled by this CPU.
+    unsafe fn start_timer(&self, when: i64) {
+        // SAFETY: The timer was set up with the instance, and this is a poll, which `disable` waits
+        // for before it cancels the timer. Starting it again moves it.
+        unsafe {
+            bindings::hrtimer_start_range_ns(
+                self.timer.get(),
+                when,
+                0,
+                bindings::hrtimer_mode_HRTIMER_MODE_ABS_PINNED,
+            )
+        };
     }
 
     /// # Safety
@@ -507,7 +534,19 @@ impl<P: Poll> Napi<P> {
             budget,
             work: 0,
         };
-        P::poll(data, ctx).0
+        let PollResult { work, until, .. } = P::poll(data, ctx);
+        // Before polling ends: if it ends late, because interrupts are deferred, the timer must run
+        // all the same, and if it expires meanwhile the instance is polled once more.
+        if let Some(when) = until {
+            // SAFETY: This is the poll.
+            unsafe { this.core.start_timer(when) };
+        }
+        if work < budget {
+            // SAFETY: This is the poll, and `data` is not borrowed any more. The instance may be
+            // polled by another CPU, or be gone, when this returns.
+            unsafe { bindings::napi_complete_done(this.core.napi.get(), work) };
+        }
+        work
     }
 }
 

@@ -13,8 +13,8 @@ use knet::{
 
 /// More work than the budget, or a round that was never ended
 pub fn poll() -> PollResult {
-    // error[E0423]: cannot initialize a tuple struct which contains private fields
-    PollResult(i32::MAX)
+    // error: cannot construct `PollResult` with struct literal syntax due to private fields
+    PollResult { work: i32::MAX }
 }
 
 /// A packet that was not received by any device

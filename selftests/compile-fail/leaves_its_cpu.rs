@@ -7,6 +7,7 @@ use knet::{
     netdev::{
         Completion,
         PollContext,
+        PollResult,
         TxQueue, //
     },
     sock::SockGuard,
@@ -31,6 +32,12 @@ pub fn completion(mut queue: Completion<'_>) {
 pub fn poll(ctx: PollContext<'_>) {
     // error[E0277]: cannot be shared between threads safely
     elsewhere(move || drop(ctx.complete_done()));
+}
+
+/// The result is that of the round on this CPU.
+pub fn result(result: PollResult) {
+    // error[E0277]: cannot be sent between threads safely
+    elsewhere(move || drop(result));
 }
 
 /// The task that has taken the lock gives it back.

@@ -131,6 +131,29 @@ impl Poll for HandUp {
     }
 }
 
+/// Ends a round and notes whether it is still its round, and whether it was the second one.
+struct EndTwice(bool);
+
+impl Poll for EndTwice {
+    fn poll(&mut self, ctx: PollContext<'_>) -> PollResult {
+        let napi = ctx.as_ptr();
+        let result = if self.0 {
+            ctx.complete_done()
+        } else {
+            // Long over.
+            ctx.complete_until(i64::MIN)
+        };
+        // SAFETY: The instance is being polled.
+        let state = unsafe { (&raw const (*napi).state).read_volatile() };
+        let polled = state & (1 << bindings::NAPI_STATE_SCHED) != 0;
+        let before = FOUND.load(Relaxed);
+        let found = before | u32::from(polled) << u32::from(self.0);
+        FOUND.store(if self.0 { found | CALLED } else { found }, Relaxed);
+        self.0 = true;
+        result
+    }
+}
+
 /// The device that was made last.
 fn last_device() -> Result<ARef<NetDevice>> {
     let guard = rcu::read_lock();
@@ -145,7 +168,7 @@ fn poll_once<P: Poll>(poll: P, dev: &NetDevice) -> Result<u32> {
     crate::bh::disabled(|| napi.schedule());
     // Ten seconds at most.
     for _ in 0..1000 {
-        if FOUND.load(Relaxed) != 0 {
+        if FOUND.load(Relaxed) & CALLED != 0 {
             break;
         }
         fsleep(Delta::from_millis(10));
@@ -206,6 +229,14 @@ mod tests {
         let _kind = new_device()?;
         let found = poll_once(Allocate, &*last_device()?)?;
         assert_eq!(found, CALLED | 0b1_1111);
+        Ok(())
+    }
+
+    #[test]
+    fn a_round_ends_when_the_poll_function_has_returned() -> Result {
+        let _kind = new_device()?;
+        let found = poll_once(EndTwice(false), &*last_device()?)?;
+        assert_eq!(found, CALLED | 0b11);
         Ok(())
     }
 
