@@ -174,9 +174,11 @@ pub fn replace<T>(
         return (to, from);
     }
     if consumer.len() > to.free() {
-        // INVARIANT: The new ring has room for less than what waits in the slots of this one.
-        producer.size = to.size;
-        consumer.size = to.size;
+        // INVARIANT: At most the number of slots. What waits in a larger ring may leave less room
+        // there than is needed.
+        let size = to.size.min(producer.ring.slots.len() as u32);
+        producer.size = size;
+        consumer.size = size;
         return (to, from);
     }
     while let Some(slot) = to.reserve() {
@@ -475,6 +477,27 @@ mod tests {
             assert!(tx.push(7).is_ok());
         }
         assert_eq!(tx.push(7), Err(7));
+        Ok(())
+    }
+
+    #[test]
+    fn a_ring_that_is_in_use_does_not_make_another_one_larger() -> Result {
+        let (mut tx, mut rx) = channel::<u32>(4)?;
+        let (mut new_tx, new_rx) = channel::<u32>(16)?;
+        for i in 0..4 {
+            assert!(tx.push(i).is_ok());
+        }
+        for i in 0..14 {
+            assert!(new_tx.push(100 + i).is_ok());
+        }
+        drop(replace(&mut tx, &mut rx, (new_tx, new_rx)));
+        assert_eq!((tx.size(), rx.size(), tx.free()), (4, 4, 0));
+        // Else it would be in the place of the first one.
+        assert_eq!(tx.push(4), Err(4));
+        for i in 0..4 {
+            assert_eq!(rx.pop(), Some(i));
+        }
+        assert_eq!(rx.pop(), None);
         Ok(())
     }
 
