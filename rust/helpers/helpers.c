@@ -17,6 +17,7 @@
 
 #include "bottom_half.c"
 #include "if_vlan.c"
+#include "irqflags.c"
 #include "net.c"
 #include "netdevice.c"
 #include "refcount.c"

@@ -67,11 +67,17 @@ __knet_helper unsigned int knet_helper_num_possible_cpus(void)
 	return num_possible_cpus();
 }
 
-/* False if the caller has the lock already: it is in a transmit function of that queue. */
+/*
+ * False if the caller has the lock already: it is in a transmit function of
+ * that queue. And with interrupts disabled, as netpoll transmits: enabling BH
+ * runs softirqs there, with whatever locks the caller has.
+ */
 __knet_helper bool knet_helper_netif_tx_lock_unless_owned(struct netdev_queue *txq)
 {
 	unsigned int cpu;
 
+	if (in_hardirq() || irqs_disabled())
+		return false;
 	local_bh_disable();
 	cpu = smp_processor_id();
 	if (netif_tx_owned(txq, cpu)) {

@@ -65,12 +65,16 @@ impl<T: Operations> Device<T> {
     /// Calls `f` with transmit queue `index` while nobody transmits on it: with its lock held and
     /// BH disabled. `f` must not sleep.
     ///
-    /// Context: process, or softirq.
+    /// A caller that has the lock of another queue, in a transmit function or in `f`, can wait for
+    /// ever: for one that has this lock and waits for the other.
+    ///
+    /// Context: process, or softirq; interrupts enabled.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there is no such queue, `EDEADLK` if the caller has its lock: in a transmit
-    /// function of that queue, or in `f`.
+    /// `EINVAL` if there is no such queue; `EDEADLK` if the caller has its lock: in a transmit
+    /// function of that queue, or in `f`; `EDEADLK`, too, with interrupts disabled, as in a transmit
+    /// function that netpoll calls, and in an interrupt.
     ///
     /// C: [`__netif_tx_lock_bh`](srctree/include/linux/netdevice.h)
     pub fn with_tx_queue<R>(

@@ -9,6 +9,7 @@ use super::{
     TestPort, //
 };
 use crate::{
+    bindings,
     netdev::{
         link::Registration,
         Device, //
@@ -62,6 +63,21 @@ mod tests {
                 (stopped, queue.state.wake(), queue.state.wake())
             });
             assert_eq!(woken, Ok((true, true, false)));
+        })
+    }
+
+    #[test]
+    fn a_queue_is_not_lent_with_interrupts_disabled() -> Result {
+        with_device(|dev| {
+            // SAFETY: Interrupts are enabled in a test, and are so again at once; nothing sleeps.
+            let lent = unsafe {
+                bindings::local_irq_disable();
+                let lent = dev.with_tx_queue(0, |_| ());
+                bindings::local_irq_enable();
+                lent
+            };
+            assert_eq!(lent, Err(EDEADLK));
+            assert_eq!(dev.with_tx_queue(0, |_| 7), Ok(7));
         })
     }
 
