@@ -236,6 +236,14 @@ impl NetDevice {
         to_result(unsafe { bindings::dev_mc_del(self.as_ptr(), addr.as_ptr()) })
     }
 
+    /// Whether the device is registered, and is not being unregistered: `NETREG_REGISTERED`. It
+    /// stays so for as long as RTNL is held.
+    pub(super) fn is_registered(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: The device is valid by the type invariant; read once, as READ_ONCE does.
+        let state = unsafe { (&raw const (*self.as_ptr()).reg_state).read_volatile() };
+        u32::from(state) == bindings::netdev_reg_state_NETREG_REGISTERED
+    }
+
     /// The namespace that the device is in: `dev_net`.
     #[inline]
     pub fn net(&self) -> &Namespace {
@@ -321,12 +329,17 @@ impl<T: Operations> Device<T> {
         unsafe { &*Private::<T>::of(self.as_ptr()) }
     }
 
-    /// Works out anew which features are on: what [`Operations::fix_features`] says has changed.
+    /// Works out anew which features are on: what [`Operations::fix_features`] says has changed. A
+    /// device that is being unregistered keeps those that it has.
     ///
     /// C: [`netdev_update_features`](srctree/net/core/dev.c)
-    pub fn update_features(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is valid by the type invariant, and RTNL is held. It is one of ours,
-        // which has no lock of its own that would have to be held, too.
+    pub fn update_features(&self, rtnl: &Rtnl) {
+        // Those who hear of a change would look at what is gone.
+        if !self.is_registered(rtnl) {
+            return;
+        }
+        // SAFETY: The device is valid and registered, and RTNL is held. It is one of ours, which
+        // has no lock of its own that would have to be held, too.
         unsafe { bindings::netdev_update_features(self.as_ptr()) };
     }
 

@@ -115,7 +115,9 @@ pub trait Operations: Sized + Send + Sync + 'static {
     }
 
     /// The NAPI instance that polls receive queue `queue`, for those who ask which it is:
-    /// `netif_queue_set_napi`. Asked when the interface has come up. Context: process, RTNL held.
+    /// `netif_queue_set_napi`. Asked when the interface has come up, and when the
+    /// [number of queues in use](Device::set_real_num_queues) has changed while it is up. Context:
+    /// process, RTNL held.
     fn rx_napi(_dev: &Device<Self>, _queue: usize) -> Option<NapiRef<'_>> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

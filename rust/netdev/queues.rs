@@ -6,6 +6,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{
+    ops::Adapter,
     queue,
     Device,
     NetDevice,
@@ -45,21 +46,40 @@ impl NetDevice {
 
 impl<T: Operations> Device<T> {
     /// Sets how many queues are in use. When this returns no packet is under way to a transmit
-    /// queue that is not; what waited in its qdisc was dropped.
+    /// queue that is not; what waited in its qdisc was dropped. While the interface is up the
+    /// driver is asked again for the [instances](Operations::rx_napi) that poll receive queues.
     ///
     /// Context: process; sleeps.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the device has not so many, or for none; `ENOMEM`. Then nothing has changed.
-    /// Fewer of both cannot fail.
+    /// `EINVAL` if the device has not so many, or for none; `ENODEV` if it is being unregistered;
+    /// `ENOMEM`. Then nothing has changed. Fewer of both cannot fail otherwise.
     ///
     /// C: [`netif_set_real_num_queues`](srctree/net/core/dev.c)
-    pub fn set_real_num_queues(&self, tx: usize, rx: usize, _rtnl: &Rtnl) -> Result {
+    pub fn set_real_num_queues(&self, tx: usize, rx: usize, rtnl: &Rtnl) -> Result {
         let (tx, rx) = (u32::try_from(tx)?, u32::try_from(rx)?);
-        // SAFETY: The device is valid by the type invariant, RTNL is held, and it is not one that
-        // has a lock of its own for this.
-        to_result(unsafe { bindings::netif_set_real_num_queues(self.as_ptr(), tx, rx) })
+        // What describes the queues in sysfs goes while a device is being unregistered.
+        if !self.is_registered(rtnl) {
+            return Err(ENODEV);
+        }
+        // SAFETY: The device is valid by the type invariant and registered, RTNL is held, and it is
+        // not one that has a lock of its own for this.
+        to_result(unsafe { bindings::netif_set_real_num_queues(self.as_ptr(), tx, rx) })?;
+        if self.is_running() {
+            // SAFETY: RTNL is held. The device has private data until long after `stop`, and is
+            // running: `stop` is still to come.
+            unsafe { Adapter::<T>::map_queues(self) };
+        }
+        Ok(())
+    }
+
+    /// Whether the interface is up and `open` has returned, and `stop` was not called since.
+    fn is_running(&self) -> bool {
+        // SAFETY: The device is valid by the type invariant; read once, as test_bit does.
+        let state = unsafe { (&raw const (*self.as_ptr()).state).read_volatile() };
+        // The one is set after `open` has returned, the other is cleared before `stop` is called.
+        self.is_up() && state & (1 << bindings::netdev_state_t___LINK_STATE_START) != 0
     }
 
     /// Calls `f` with transmit queue `index` while nobody transmits on it: with its lock held and

@@ -10,6 +10,7 @@ import netdev
 import rtnl
 from events import Drops
 from ring import Wire
+from shape import set_channels
 from wren import (
     KsftNamedVariant,
     Pair,
@@ -266,6 +267,23 @@ def queues_name_their_instance():
     ksft_ge(min(again), 1)
 
 
+def channels_that_come_later_name_theirs():
+    """A receive queue that comes into use while the device is up tells its NAPI instance, too."""
+    pair = Pair(2)
+    index = pair.ns_b.link(Pair.B)["index"]
+    set_channels(pair.ns_a, Pair.A, tx=1)
+    pair.ns_b.change(Pair.B, up=False)
+    pair.ns_b.change(Pair.B, up=True)
+    for count in (1, 2, 1, 2):
+        set_channels(pair.ns_a, Pair.A, tx=count)
+        with pair.ns_b.entered():
+            shown = [queue for queue in netdev.queues(index) if queue["type"] == netdev.RX]
+            napis = {napi["id"] for napi in netdev.napis(index)}
+        ksft_eq(len(shown), count)
+        ids = {queue.get("napi") for queue in shown}
+        ksft_eq(len(ids & napis), count, "an instance for each")
+
+
 def main():
     """Run them."""
     ksft_run(
@@ -278,6 +296,7 @@ def main():
             interfaces_agree,
             receive_queues_are_shared,
             queues_name_their_instance,
+            channels_that_come_later_name_theirs,
         ]
     )
     ksft_exit()

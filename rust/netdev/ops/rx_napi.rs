@@ -21,7 +21,7 @@ impl<T: Operations> Adapter<T> {
     ///
     /// RTNL is held, and `dev` is borrowed for as long as its private data is there: so is what the
     /// driver borrows from that, and hands out here.
-    pub(super) unsafe fn map_queues(dev: &Device<T>) {
+    pub(in crate::netdev) unsafe fn map_queues(dev: &Device<T>) {
         if T::HAS_RX_NAPI {
             for queue in 0..dev.num_rx_queues() {
                 let napi = T::rx_napi(dev, queue).map_or(ptr::null_mut(), |napi| napi.as_ptr());

@@ -82,6 +82,26 @@ mod tests {
     }
 
     #[test]
+    fn queues_of_a_device_that_goes_stay_as_they_are() -> Result {
+        let results = with_device(|dev| {
+            rtnl(|| {
+                // SAFETY: RTNL is held.
+                let held = unsafe { Rtnl::held() };
+                let set_state = |state: u32| {
+                    // SAFETY: The device is valid, and RTNL is held until it is as it was.
+                    unsafe { (*dev.as_ptr()).reg_state = state as _ };
+                };
+                set_state(bindings::netdev_reg_state_NETREG_UNREGISTERING);
+                let going = dev.set_real_num_queues(1, 1, held);
+                set_state(bindings::netdev_reg_state_NETREG_REGISTERED);
+                (going, dev.set_real_num_queues(1, 1, held))
+            })
+        })?;
+        assert_eq!(results, (Err(ENODEV), Ok(())));
+        Ok(())
+    }
+
+    #[test]
     fn no_more_queues_are_in_use_than_there_are() -> Result {
         with_device(|dev| {
             rtnl(|| {
