@@ -126,6 +126,13 @@ impl<'a, T: Kind> NewLink<'a, T> {
             unsafe { bindings::nla_strscpy(ifname.as_mut_ptr().cast(), name_attr, ifname.len()) };
             bindings::NET_NAME_USER
         } else {
+            const {
+                assert!(
+                    T::KIND.count_bytes() + c"%d".to_bytes_with_nul().len()
+                        <= bindings::IFNAMSIZ as usize,
+                    "a name is made of the kind and a number"
+                )
+            };
             let kind = T::KIND.to_bytes();
             for (to, from) in ifname.iter_mut().zip(Iterator::chain(kind.iter(), b"%d")) {
                 *to = *from;
