@@ -145,6 +145,12 @@ impl<T: Operations> Adapter<T> {
     pub(super) const OPS: &'static bindings::ethtool_ops = &Self::ops();
 
     const fn ops() -> bindings::ethtool_ops {
+        const {
+            assert!(
+                T::HAS_COALESCE || !T::HAS_SET_COALESCE,
+                "what can be set can be asked for"
+            )
+        };
         // SAFETY: Zeroes are valid for all fields.
         let mut ops: bindings::ethtool_ops = unsafe { MaybeUninit::zeroed().assume_init() };
         ops.get_drvinfo = Some(Self::get_drvinfo);

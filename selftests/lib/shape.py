@@ -15,6 +15,7 @@ from wren import Pair, defer, eventually, ksft_eq, ksft_gt, ksft_true
 SIOCETHTOOL = 0x8946
 ETHTOOL_GRINGPARAM, ETHTOOL_SRINGPARAM = 0x10, 0x11
 ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS = 0x3C, 0x3D
+ETHTOOL_SPFLAGS = 0x28
 
 # Not in python's socket module
 SO_RCVBUFFORCE = 33
@@ -59,6 +60,11 @@ def set_channels(ns, name, rx=None, tx=None):
     now = channels(ns, name)
     rx, tx = now[0] if rx is None else rx, now[1] if tx is None else tx
     _ioctl(ns, name, [ETHTOOL_SCHANNELS, 0, 0, 0, 0, rx, tx, 0, 0])
+
+
+def set_priv_flags(ns, name, flags):
+    """Set the driver's own flags, a bit each, whether they exist or not."""
+    _ioctl(ns, name, [ETHTOOL_SPFLAGS, flags] + [0] * 7)
 
 
 def repeat(function, *args):

@@ -3,6 +3,7 @@
 """Receiving: NAPI and what a user can ask of it, receive queues, and the other way, netif_rx()."""
 
 import ctypes
+import errno
 import fcntl
 import glob
 import os
@@ -11,6 +12,7 @@ import socket
 import struct
 
 from flow import Flow, sysctl
+from shape import set_priv_flags
 from wren import (
     KsftNamedVariant,
     KsftSkipEx,
@@ -265,6 +267,21 @@ def netif_rx_is_another_way():
     flow.settled()
 
 
+def unknown_flags_are_refused():
+    """The ioctl hands on all 32 bits, also those that are no flag."""
+    pair = Pair()
+    for flags in (2, 3, 1 << 31):
+        error = None
+        try:
+            set_priv_flags(pair.ns_a, Pair.A, flags)
+        except OSError as refusal:
+            error = refusal.errno
+        ksft_eq(error, errno.EINVAL, f"{flags:#x}")
+        ksft_in("netif-rx: off", pair.ns_a.run(f"ethtool --show-priv-flags {Pair.A}"))
+    set_priv_flags(pair.ns_a, Pair.A, 1)
+    ksft_in("netif-rx: on", pair.ns_a.run(f"ethtool --show-priv-flags {Pair.A}"))
+
+
 def c19_claim_ends_at_the_same_point():
     """Whichever way the receiver takes, the sender is charged until the wire has the packet, and
     no longer."""
@@ -326,6 +343,7 @@ def main():
             packet_steering,
             receive_queue_is_recorded,
             netif_rx_is_another_way,
+            unknown_flags_are_refused,
             c19_claim_ends_at_the_same_point,
             full_backlog_drops_and_counts,
             netif_rx_on_and_off_under_traffic,

@@ -49,6 +49,11 @@ impl<T: Operations> Adapter<T> {
         dev: *mut bindings::net_device,
         flags: u32,
     ) -> c_int {
+        // The ioctl passes on what it was given.
+        let unknown = u32::MAX.checked_shl(T::PRIV_FLAGS.len() as u32);
+        if flags & unknown.unwrap_or(0) != 0 {
+            return EINVAL.to_errno();
+        }
         // SAFETY: As in `get_sset_count`.
         let dev = unsafe { Device::<T>::from_raw(dev) };
         from_result(|| T::set_priv_flags(dev, flags).map(|()| 0))
