@@ -51,8 +51,13 @@ impl Policy {
         policy
     }
 
-    /// A number of 32 bits from `min` to `max`: `NLA_POLICY_RANGE`.
+    /// A number of 32 bits from `min` to `max`, which is not negative: `NLA_POLICY_RANGE`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such number. In a constant that is an error of the compiler.
     pub const fn u32_range(min: i16, max: i16) -> Self {
+        assert!(0 <= min && min <= max);
         let mut policy = Self::U32;
         policy.0.validation_type = bindings::nla_policy_validation_NLA_VALIDATE_RANGE as u8;
         policy.0.__bindgen_anon_1.__bindgen_anon_1.min = min;
@@ -203,9 +208,10 @@ impl<'a> Attrs<'a> {
         unsafe { Attr::from_raw(*self.tb.get(usize::from(attr))?) }
     }
 
-    /// The number in an attribute of 32 bits, if the request has it: `nla_get_u32`.
+    /// The number in an attribute of 32 bits, if the request has it: `nla_get_u32`. One whose
+    /// length is not [exact](Policy::strict_from) may be longer.
     pub fn u32(&self, attr: u16) -> Option<u32> {
         let payload = self.get(attr)?.payload();
-        Some(u32::from_ne_bytes(payload.try_into().ok()?))
+        Some(u32::from_ne_bytes(*payload.first_chunk()?))
     }
 }
