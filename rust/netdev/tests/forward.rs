@@ -125,6 +125,37 @@ mod tests {
     }
 
     #[test]
+    fn metadata_moves_with_the_headers() -> Result {
+        let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
+        device(&kind)?;
+        let dev = found()?;
+        set_features(&dev, features::RXCSUM);
+        let mut skb = frame(100)?;
+        skb.vlan_hwaccel_put_tag(TAG);
+        // As a program at the interface where it was received has left it.
+        // SAFETY: The packet is ours, and the shared info at the end of its buffer.
+        unsafe {
+            let raw = &*skb.as_ptr();
+            let shinfo = raw.head.add(raw.end as usize);
+            (*shinfo.cast::<bindings::skb_shared_info>()).meta_len = 4;
+        }
+        let meta_len = crate::bh::disabled(|| {
+            skb.forward(&dev, &dev, 0).map(|rx| {
+                // SAFETY: As above.
+                let meta_len = unsafe {
+                    let raw = &*rx.0.as_ptr();
+                    let shinfo = raw.head.add(raw.end as usize);
+                    (*shinfo.cast::<bindings::skb_shared_info>()).meta_len
+                };
+                rx.0.consume();
+                meta_len
+            })
+        });
+        assert!(meta_len == Ok(4));
+        Ok(())
+    }
+
+    #[test]
     fn a_tag_in_the_data_is_taken_off() -> Result {
         let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
         device(&kind)?;

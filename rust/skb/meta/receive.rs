@@ -88,6 +88,8 @@ impl<S: State> SkBuff<S> {
     #[cold]
     fn vlan_into_data(&mut self) -> Result<(), DropReason> {
         if let Some(tag) = self.vlan_tag() {
+            // C looks for the metadata of an XDP program in front of it, and moves both.
+            self.reset_mac_header();
             // SAFETY: The packet is ours alone; C makes its headers private before it moves them.
             let error = unsafe {
                 bindings::__vlan_insert_tag(self.as_ptr(), (tag.proto as u16).to_be(), tag.tci)
