@@ -124,14 +124,17 @@ fn packet(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>, len: usize, room: &Room)
     Ok(skb)
 }
 
-/// Puts the header of a datagram in front of the payload. The checksum is left to the device: one
-/// that cannot do it lets the core do it.
+/// Puts the header of a datagram in front of the payload.
+///
+/// The checksum is not left to the device: of those that say they sum up anything (NETIF_F_HW_CSUM)
+/// several know TCP and UDP only. Such a frame would leave with none, and nobody would notice.
 fn push_header(skb: &mut SkBuff, header: Header) -> Result {
-    skb.push_data(&header.to_bytes())?;
     if header.check {
-        skb.set_csum_partial(0, wire::CHECK)?;
+        let payload = skb.checksum(0, skb.len())?;
+        skb.push_data(&header.to_bytes_with(payload))
+    } else {
+        skb.push_data(&header.to_bytes())
     }
-    Ok(())
 }
 
 /// Gives the packet to the device: of this index, which may be another one by now.

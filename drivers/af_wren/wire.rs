@@ -4,7 +4,10 @@
 
 #[cfg(CONFIG_KUNIT)]
 use kernel::prelude::*;
-use knet::skb::DropReason;
+use knet::skb::{
+    DropReason,
+    Wsum, //
+};
 
 /// Bytes of a `struct wrenhdr`.
 pub(crate) const SIZE: usize = 12;
@@ -16,7 +19,7 @@ const VERSION: u8 = 1;
 const DGRAM: u8 = 1;
 
 /// Where the checksum is in the header.
-pub(crate) const CHECK: usize = 8;
+const CHECK: usize = 8;
 
 /// The header of a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +28,7 @@ pub(crate) struct Header {
     pub(crate) dest: u16,
     /// Bytes of payload.
     pub(crate) len: u16,
-    /// There is a checksum. It is not filled in here, nor checked.
+    /// There is a checksum. It is not checked here.
     pub(crate) check: bool,
 }
 
@@ -61,6 +64,19 @@ impl Header {
         let [l0, l1] = self.len.to_be_bytes();
         [VERSION, DGRAM, s0, s1, d0, d1, l0, l1, 0, 0, 0, 0]
     }
+
+    /// Returns the header with the checksum in it: over the header and `payload`.
+    #[inline]
+    pub(crate) fn to_bytes_with(self, payload: Wsum) -> [u8; SIZE] {
+        let mut bytes = self.to_bytes();
+        let check = match (Wsum::of(&bytes) + payload).fold() {
+            // Zero says that there is none; this is zero, too.
+            [0, 0] => [0xff; 2],
+            check => check,
+        };
+        bytes[CHECK..CHECK + 2].copy_from_slice(&check);
+        bytes
+    }
 }
 
 #[cfg(CONFIG_KUNIT)]
@@ -92,6 +108,20 @@ mod tests {
             let check = true;
             assert!(Header::parse(&frame) == Ok(Header { check, ..HEADER }));
         }
+    }
+
+    #[test]
+    fn checksum_is_over_header_and_payload() {
+        for payload in [&b""[..], b"a", b"ab", b"hello, world"] {
+            let payload = Wsum::of(payload);
+            let bytes = HEADER.to_bytes_with(payload);
+            assert_eq!((Wsum::of(&bytes) + payload).fold(), [0; 2]);
+            assert!(Header::parse(&bytes).is_ok_and(|header| header.check));
+        }
+        // What makes the sum of all 0xffff, so that its complement is zero.
+        let rest = (Wsum::of(&HEADER.to_bytes())).fold();
+        let bytes = HEADER.to_bytes_with(Wsum::of(&rest));
+        assert_eq!(bytes[CHECK..CHECK + 2], [0xff; 2]);
     }
 
     #[test]

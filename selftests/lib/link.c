@@ -204,14 +204,6 @@ int link_set_mtu(const char *name, int mtu)
 	return device_ioctl(SIOCSIFMTU, name, &ifr);
 }
 
-int link_tx_checksum(const char *name, bool on)
-{
-	struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = on };
-	struct ifreq ifr = { .ifr_data = (void *)&value };
-
-	return device_ioctl(SIOCETHTOOL, name, &ifr);
-}
-
 int link_speed(const char *name, unsigned int mbps)
 {
 	struct {

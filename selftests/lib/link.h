@@ -19,8 +19,6 @@ int link_mac(const char *name, unsigned char mac[ETH_ALEN]);
 bool link_exists(const char *name);
 bool link_running(const char *name);
 int link_set_mtu(const char *name, int mtu);
-/* What "ethtool -K NAME tx" turns on and off */
-int link_tx_checksum(const char *name, bool on);
 /* Mb/s; 0 stops the wire of a wren device, WIRE_FAST takes the limit off */
 int link_speed(const char *name, unsigned int mbps);
 
