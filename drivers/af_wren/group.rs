@@ -102,7 +102,7 @@ impl Groups {
             list.push(group, GFP_ATOMIC)?;
             Ok(())
         })?;
-        dev.mc_add(&group.mac)
+        dev.mc_add(&group.mac, &rtnl)
             .inspect_err(|_| self.with(|list| list.retain(|g| *g != group)))
     }
 
@@ -123,7 +123,7 @@ impl Groups {
         })?;
         if let Some(dev) = rtnl.dev_get_by_index(sk.net(), group.ifindex) {
             // It has the address: who joined it is forgotten before the device goes.
-            let _ = dev.mc_del(&group.mac);
+            let _ = dev.mc_del(&group.mac, &rtnl);
         }
         Ok(())
     }

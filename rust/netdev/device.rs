@@ -204,20 +204,20 @@ impl NetDevice {
     }
 
     /// Lets the device receive what is sent to a multicast address. It counts: each call needs one
-    /// of [`mc_del`](Self::mc_del).
-    ///
-    /// Context: any.
+    /// of [`mc_del`](Self::mc_del). RTNL keeps the device what it is, so that its addresses keep
+    /// their length, and drivers whose list changes expect it.
     ///
     /// # Errors
     ///
     /// `EINVAL` if the device is no Ethernet device, `ENOMEM`.
     ///
     /// C: [`dev_mc_add`](srctree/net/core/dev_addr_lists.c)
-    pub fn mc_add(&self, addr: &[u8; 6]) -> Result {
+    pub fn mc_add(&self, addr: &[u8; 6], _rtnl: &Rtnl) -> Result {
         if !self.is_ethernet() {
             return Err(EINVAL);
         }
-        // SAFETY: The device is valid by the type invariant; its addresses have 6 bytes.
+        // SAFETY: The device is valid by the type invariant; its addresses have 6 bytes, and RTNL,
+        // under which the type changes, is held.
         to_result(unsafe { bindings::dev_mc_add(self.as_ptr(), addr.as_ptr()) })
     }
 
@@ -228,7 +228,7 @@ impl NetDevice {
     /// `EINVAL` if the device is no Ethernet device, `ENOENT` if it does not have the address.
     ///
     /// C: [`dev_mc_del`](srctree/net/core/dev_addr_lists.c)
-    pub fn mc_del(&self, addr: &[u8; 6]) -> Result {
+    pub fn mc_del(&self, addr: &[u8; 6], _rtnl: &Rtnl) -> Result {
         if !self.is_ethernet() {
             return Err(EINVAL);
         }
