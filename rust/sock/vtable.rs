@@ -39,6 +39,13 @@ use kernel::{
 const STORAGE: usize = size_of::<bindings::__kernel_sockaddr_storage>();
 
 pub(super) fn proto<F: Family>(owner: *mut kernel::bindings::module) -> bindings::proto {
+    // `proto_register` makes a cache with SLAB_HWCACHE_ALIGN, which promises this much.
+    const {
+        assert!(
+            align_of::<Socket<F>>() <= bindings::L1_CACHE_BYTES_VALUE as usize,
+            "the data of a socket asks for more than the alignment of a cache line"
+        )
+    };
     // SAFETY: Zeroes are valid for all fields.
     let mut proto: bindings::proto = unsafe { MaybeUninit::zeroed().assume_init() };
     for (to, from) in proto.name.iter_mut().zip(F::NAME.to_bytes()).take(31) {
