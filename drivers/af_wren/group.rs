@@ -10,6 +10,7 @@ use kernel::{
 };
 use knet::{
     bh,
+    netdev::NetDevice,
     rtnl::Rtnl,
     sock::{
         LiveSocket,
@@ -134,6 +135,18 @@ impl Groups {
         while let Some(group) = self.with(|list| list.first().copied()) {
             // Who was faster has left it as well.
             let _ = self.leave(sk, group);
+        }
+    }
+
+    /// Leaves the addresses of a device that is to become something else.
+    pub(crate) fn leave_device(&self, dev: &NetDevice, rtnl: &Rtnl) {
+        let ifindex = dev.ifindex();
+        let of_device =
+            |list: &mut KVec<Group>| list.iter().find(|group| group.ifindex == ifindex).copied();
+        // RTNL keeps others from joining or leaving meanwhile.
+        while let Some(group) = self.with(of_device) {
+            let _ = dev.mc_del(&group.mac, rtnl);
+            self.with(|list| list.retain(|g| *g != group));
         }
     }
 

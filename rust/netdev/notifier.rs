@@ -3,7 +3,10 @@
 //! Learning what happens to devices: netdevice notifiers.
 
 use super::NetDevice;
-use crate::bindings;
+use crate::{
+    bindings,
+    rtnl::Rtnl, //
+};
 use core::pin::Pin;
 use kernel::{
     error::to_result,
@@ -19,12 +22,16 @@ pub enum Event {
     /// The device is being removed, from the system or from this namespace: `NETDEV_UNREGISTER`.
     /// References to it have to be given back.
     Unregister,
+    /// The device is about to become one of another type, and still is what it was:
+    /// `NETDEV_PRE_TYPE_CHANGE`. Its addresses may have another length after that, so those that
+    /// were added have to be taken back.
+    TypeChange,
 }
 
 /// Gets the events.
 pub trait Listener: Send + Sync + 'static {
     /// `dev` has changed. Context: process, RTNL held.
-    fn event(&self, event: Event, dev: &NetDevice);
+    fn event(&self, event: Event, dev: &NetDevice, rtnl: &Rtnl);
 }
 
 /// The registration of a listener for all devices of all namespaces.
@@ -76,6 +83,7 @@ impl<L: Listener> Notifier<L> {
         let event = match event as u32 {
             bindings::netdev_cmd_NETDEV_DOWN => Event::Down,
             bindings::netdev_cmd_NETDEV_UNREGISTER => Event::Unregister,
+            bindings::netdev_cmd_NETDEV_PRE_TYPE_CHANGE => Event::TypeChange,
             _ => return bindings::NOTIFY_DONE as c_int,
         };
         let nb = nb.cast::<Opaque<bindings::notifier_block>>();
@@ -85,7 +93,8 @@ impl<L: Listener> Notifier<L> {
         // keeps valid.
         let dev =
             unsafe { NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev) };
-        this.listener.event(event, dev);
+        // SAFETY: The core calls netdevice notifiers with RTNL held (ASSERT_RTNL).
+        this.listener.event(event, dev, unsafe { Rtnl::held() });
         bindings::NOTIFY_DONE as c_int
     }
 }

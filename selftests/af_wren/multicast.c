@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Multicast: who has joined hears it, and nobody else. */
-#include <linux/sock_diag.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
 
 #include "../lib/harness.h"
 
@@ -230,6 +233,43 @@ TEST_F(multicast, device_that_goes)
 	EXPECT_EQ(0, info.wreni_memberships);
 	EXPECT_EQ(-EADDRNOTAVAIL, leave(self->rx, &self->mreq));
 	EXPECT_EQ(0, close(self->rx));
+}
+
+/*
+ * A tap becomes a device of another kind: its list must not keep what nobody
+ * could take back, as the addresses have another length now.
+ */
+TEST_F(multicast, device_that_changes_its_type)
+{
+	struct ifreq ifr = { .ifr_name = "wren-tap", .ifr_flags = IFF_TAP | IFF_NO_PI };
+	struct link tap = { .b = self->link.a };
+	struct wren_info info;
+	socklen_t len = sizeof(info);
+	int fd, rx = wren_socket(0);
+
+	if (variant->kind != LINK_WREN)
+		SKIP(return, "it is about no link");
+	if (system("modprobe -q tun"))
+		SKIP(return, "no tun in this kernel");
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, TUNSETIFF, &ifr));
+	strcpy(tap.b.name, ifr.ifr_name);
+	self->mreq.wrenm_ifindex = if_nametoindex(ifr.ifr_name);
+	ASSERT_EQ(0, wren_bind(rx, self->mreq.wrenm_ifindex, PORT));
+	ASSERT_EQ(0, join(rx, &self->mreq));
+	ASSERT_TRUE(device_listens(&tap));
+	ASSERT_EQ(0, ioctl(fd, TUNSETLINK, ARPHRD_INFINIBAND));
+	ASSERT_EQ(0, getsockopt(rx, SOL_WREN, WREN_INFO, &info, &len));
+	EXPECT_EQ(0, info.wreni_memberships);
+	EXPECT_EQ(ENODEV, sockopt(rx, SO_ERROR));
+	EXPECT_EQ(-ENODEV, join(rx, &self->mreq));
+	ASSERT_EQ(0, ioctl(fd, TUNSETLINK, ARPHRD_ETHER));
+	EXPECT_FALSE(device_listens(&tap));
+	EXPECT_EQ(0, join(rx, &self->mreq));
+	EXPECT_EQ(0, close(rx));
+	EXPECT_FALSE(device_listens(&tap));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
