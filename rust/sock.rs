@@ -194,6 +194,15 @@ impl Sock {
         unsafe { bindings::sk_drops_read(self.as_ptr()) as u32 }
     }
 
+    /// Counts a packet that was not put into the receive queue; [`Socket::queue_rcv_skb`] counts
+    /// its own.
+    ///
+    /// C: [`sk_drops_inc`](srctree/include/net/sock.h)
+    pub fn count_drop(&self) {
+        // SAFETY: The socket is valid by the type invariant.
+        unsafe { bindings::sk_drops_inc(self.as_ptr()) };
+    }
+
     /// Reports an error: the next call that looks returns it, once, and who sleeps is woken.
     ///
     /// C: [`sk_error_report`](srctree/net/core/sock.c)
@@ -236,17 +245,29 @@ impl Sock {
         &self,
         mut skb: SkBuff<S>,
         dev: Option<&NetDevice>,
+        keep: usize,
     ) -> Result<(), (SkBuff<S>, DropReason)> {
         skb.set_dev(dev);
+        let keep = keep.clamp(1, u16::MAX.into()) as c_uint;
+        // SAFETY: The socket and the packet are valid, and the packet is ours alone.
+        let reason = unsafe { bindings::sk_filter_trim_cap(self.as_ptr(), skb.as_ptr(), keep) };
+        if reason != bindings::skb_drop_reason_SKB_NOT_DROPPED_YET {
+            self.count_drop();
+            return Err((skb, DropReason::from_raw(reason)));
+        }
         let skb = skb.into_raw();
-        // SAFETY: The socket and the packet are valid. On success the queue has the reference, on
-        // failure it is still ours.
-        let reason = unsafe { bindings::sock_queue_rcv_skb_reason(self.as_ptr(), skb.as_ptr()) };
-        if reason == bindings::skb_drop_reason_SKB_NOT_DROPPED_YET {
+        // SAFETY: As above. On success the queue has the reference, on failure it is still ours.
+        let error = unsafe { bindings::__sock_queue_rcv_skb(self.as_ptr(), skb.as_ptr()) };
+        if error == 0 {
             return Ok(());
         }
-        // SAFETY: As above.
+        // SAFETY: As above. C has counted it.
         let skb = unsafe { SkBuff::from_raw(skb) };
+        let reason = if error == ENOMEM.to_errno() {
+            bindings::skb_drop_reason_SKB_DROP_REASON_SOCKET_RCVBUFF
+        } else {
+            bindings::skb_drop_reason_SKB_DROP_REASON_PROTO_MEM
+        };
         Err((skb, DropReason::from_raw(reason)))
     }
 
@@ -455,22 +476,26 @@ impl<F: Family> Socket<F> {
 
     /// Puts a packet that `dev` has received into the receive queue, charged to the receive buffer,
     /// and wakes readers. Filters of the socket may ask for the device; it is forgotten after that.
+    /// They may also cut the packet, down to `keep` bytes: what the family has checked and will
+    /// read, its header.
     ///
     /// Context: any but hard interrupt.
     ///
     /// # Errors
     ///
     /// Gives the packet back with the reason why it has to be dropped: the buffer is full, or a
-    /// socket filter does not want it.
+    /// socket filter does not want it. It is [counted](Sock::drops).
     ///
-    /// C: [`sock_queue_rcv_skb_reason`](srctree/net/core/sock.c)
+    /// C: [`sk_filter_trim_cap`](srctree/net/core/filter.c),
+    /// [`__sock_queue_rcv_skb`](srctree/net/core/sock.c)
     pub fn queue_rcv_skb<S: State>(
         &self,
         skb: SkBuff<S>,
         dev: &NetDevice,
+        keep: usize,
     ) -> Result<(), (SkBuff<S>, DropReason)> {
         // SAFETY: The socket is of `F`, whose code the caller is. `vtable` purges the queue.
-        unsafe { self.queue_rcv(skb, Some(dev)) }
+        unsafe { self.queue_rcv(skb, Some(dev), keep) }
     }
 
     /// What the family keeps for the socket.

@@ -63,7 +63,10 @@ fn check(skb: &mut SkBuff<Cloned>) -> Result<Header, DropReason> {
     if end > skb.len() {
         return Err(DropReason::PKT_TOO_SMALL);
     }
-    skb.trim_rcsum(end).map_err(|_| DropReason::NOMEM)?;
+    skb.trim_rcsum(end).map_err(|e| match e {
+        e if e == ENOMEM => DropReason::NOMEM,
+        _ => DropReason::SKB_CSUM,
+    })?;
     if header.check {
         skb.checksum_validate(|_| Wsum::ZERO)
             .map_err(|_| DropReason::SKB_CSUM)?;
@@ -90,9 +93,9 @@ impl Handler {
         self.ports.for_each_raw(dev.net(), dev.ifindex(), |sk| {
             // Without memory the socket misses the frame, as it would with a full buffer.
             let Ok(clone) = skb.try_clone(GFP_ATOMIC) else {
-                return;
+                return sk.count_drop();
             };
-            if let Err((clone, reason)) = sk.queue_rcv_skb(clone, dev) {
+            if let Err((clone, reason)) = sk.queue_rcv_skb(clone, dev, 1) {
                 clone.drop_with(reason);
             }
         });
@@ -121,8 +124,9 @@ impl Handler {
                 return Err((skb, DropReason::NO_SOCKET));
             }
         }
-        // The header stays in front of the payload: recvmsg() reads the port from it.
-        sk.queue_rcv_skb(skb, dev)
+        // The header stays in front of the payload: recvmsg() reads the port from it, so a filter
+        // must not cut it off.
+        sk.queue_rcv_skb(skb, dev, wire::SIZE)
     }
 }
 

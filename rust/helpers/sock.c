@@ -92,6 +92,11 @@ __knet_helper int knet_helper_sk_drops_read(const struct sock *sk)
 	return sk_drops_read(sk);
 }
 
+__knet_helper void knet_helper_sk_drops_inc(struct sock *sk)
+{
+	sk_drops_inc(sk);
+}
+
 /* Time stamps and the time of departure, for a packet that is not sent yet. */
 __knet_helper void knet_helper_skb_set_tx_time(struct sk_buff *skb, struct sock *sk,
 					       const struct sockcm_cookie *sockc)

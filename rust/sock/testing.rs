@@ -57,7 +57,7 @@ impl TestSock {
         skb: SkBuff<S>,
     ) -> Result<(), (SkBuff<S>, DropReason)> {
         // SAFETY: Nobody else knows the socket, and the tests empty its queue.
-        unsafe { self.sk().queue_rcv(skb, None) }
+        unsafe { self.sk().queue_rcv(skb, None, 1) }
     }
 
     /// `sk_refcnt`

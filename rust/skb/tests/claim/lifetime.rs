@@ -154,7 +154,7 @@ mod tests {
         // SAFETY: The loopback device of the initial namespace is always there.
         let lo = unsafe { NetDevice::from_raw(bindings::init_net.loopback_dev) };
         sock.live()
-            .queue_rcv_skb(one, lo)
+            .queue_rcv_skb(one, lo, 1)
             .map_err(|(skb, reason)| {
                 skb.drop_with(reason);
                 ENOMEM
