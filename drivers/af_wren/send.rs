@@ -142,7 +142,7 @@ fn transmit(mut skb: SkBuff, sk: &LiveSocket<Wren>, dest: &Address, control: &Tx
     let ethertype = sk.data().ethertype;
     skb.reset_network_header();
     skb.set_protocol(ethertype);
-    skb.set_tx_control(control, sk.live());
+    skb.set_tx_control(control);
     // Meanwhile the device may have gone, or have got a smaller MTU.
     let guard = rcu::read_lock();
     let addressed = device(sk, dest.ifindex, skb.len(), &guard).and_then(|dev| {
@@ -152,7 +152,10 @@ fn transmit(mut skb: SkBuff, sk: &LiveSocket<Wren>, dest: &Address, control: &Tx
         Ok(dev)
     });
     match addressed {
-        Ok(dev) => skb.dev_queue_xmit(dev, &guard),
+        Ok(dev) => {
+            skb.set_tx_time(control, sk.live());
+            skb.dev_queue_xmit(dev, &guard)
+        }
         Err(e) => {
             skb.consume();
             Err(e)

@@ -137,18 +137,24 @@ impl<'a> SendMsg<'a> {
 pub struct TxControl(bindings::sockcm_cookie);
 
 impl SkBuff {
-    /// Writes down what the program asks for: mark, priority, time of departure, time stamps.
+    /// Writes down what the program asks for: mark and priority.
+    #[inline]
+    pub fn set_tx_control(&mut self, control: &TxControl) {
+        self.set_priority(control.0.priority);
+        self.set_mark(control.0.mark);
+    }
+
+    /// Writes down what the program asks for: time of departure, time stamps.
     ///
     /// Time stamps are reported to the socket that the packet is charged to; an identifier is taken
-    /// from `sk`.
+    /// from `sk`. A program counts what it has sent, so this comes last, when the packet is about to
+    /// be given to the device.
     ///
     /// C: [`skb_setup_tx_timestamp`](srctree/include/net/sock.h),
     /// `skb_set_delivery_type_by_clockid`
     #[inline]
-    pub fn set_tx_control(&mut self, control: &TxControl, sk: &LiveSock) {
+    pub fn set_tx_time(&mut self, control: &TxControl, sk: &LiveSock) {
         let TxControl(cookie) = control;
-        self.set_priority(cookie.priority);
-        self.set_mark(cookie.mark);
         if cookie.tsflags != 0 || cookie.transmit_time != 0 {
             // SAFETY: All three are valid, and nobody else knows the packet.
             unsafe { bindings::skb_set_tx_time(self.as_ptr(), sk.as_ptr(), cookie) };

@@ -320,6 +320,37 @@ TEST_F(options, time_stamps_come_through_the_error_queue)
 	EXPECT_EQ(-EAGAIN, read_report(self->tx, &report));
 }
 
+/* What a call refuses takes no identifier: a program counts those that succeed. */
+TEST_F(options, refused_datagrams_are_not_numbered)
+{
+	int flags = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_TX_SOFTWARE |
+		    SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY;
+	struct writer writer = { .fd = self->tx, .to = self->to, .len = 1400 };
+	struct report report;
+	int i;
+
+	if (variant->kind != LINK_WREN)
+		SKIP(return, "the NIC of this machine may lose its queue with its MTU");
+	ASSERT_EQ(0, set_sockopt(self->tx, SO_TIMESTAMPING, flags));
+	ASSERT_EQ(0, set_sockopt(self->tx, SO_SNDBUF, 0));
+	ASSERT_EQ(0, wire_stop(&self->link));
+	ASSERT_EQ(0, writer_start(&writer));
+	ASSERT_TRUE(writer_sleeps(&writer));
+	/* While it sleeps its datagram becomes too long. */
+	ASSERT_EQ(0, link_set_mtu(self->link.a.name, 1000));
+	ASSERT_EQ(0, wire_run(&self->link));
+	EXPECT_TRUE(eventually(writer.done));
+	EXPECT_EQ(-EMSGSIZE, writer.error);
+	EXPECT_EQ(0, writer_join(&writer));
+	ASSERT_TRUE(eventually(!outq(self->tx)));
+	ASSERT_EQ(1, wren_sendto(self->tx, "x", 1, 0, &self->to));
+	for (i = 0; i <= writer.sent; i++) {
+		ASSERT_TRUE(eventually(polled(self->tx, POLLERR)));
+		ASSERT_EQ(0, read_report(self->tx, &report));
+		EXPECT_EQ(i, report.err.ee_data);
+	}
+}
+
 TEST_F(options, time_of_departure)
 {
 	struct sock_txtime txtime = { .clockid = CLOCK_MONOTONIC };
