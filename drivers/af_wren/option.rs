@@ -30,11 +30,14 @@ pub(crate) fn set(sk: &LiveSocket<Wren>, level: i32, name: i32, value: OptVal<'_
     match (level, name) {
         (SOL_WREN, WREN_ADD_MEMBERSHIP) => {
             let group = Group::parse(sk, value.read()?)?;
-            // Without a port the socket receives nothing.
+            data.groups.join(sk, group)?;
+            // Without a port the socket receives nothing. It comes last: it stays.
             if !data.is_raw() {
-                socket::autobind(sk)?;
+                socket::autobind(sk).inspect_err(|_| {
+                    let _ = data.groups.leave(sk, group);
+                })?;
             }
-            data.groups.join(sk, group)
+            Ok(())
         }
         (SOL_WREN, WREN_DROP_MEMBERSHIP) => data.groups.leave(sk, Group::parse(sk, value.read()?)?),
         (SOL_WREN, WREN_CHECKSUM) => match value.read::<i32>()? {

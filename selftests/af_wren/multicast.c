@@ -184,6 +184,9 @@ TEST_F(multicast, bad_requests_are_refused)
 	bad = self->mreq;
 	bad.wrenm_ifindex = 0x7fffffff;
 	EXPECT_EQ(-ENODEV, join(self->rx, &bad));
+	/* No port is taken for nothing. */
+	EXPECT_EQ(-ENODEV, join(unbound, &bad));
+	EXPECT_EQ(0, wren_port(unbound));
 	bad.wrenm_ifindex = 0;
 	EXPECT_EQ(-ENODEV, join(unbound, &bad));
 	bad = self->mreq;
