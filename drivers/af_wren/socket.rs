@@ -32,6 +32,7 @@ use kernel::{
 };
 use knet::{
     net::Namespace,
+    netdev::NetDevice,
     sock::{
         Create,
         Family,
@@ -136,28 +137,46 @@ pub(crate) fn interface(sk: &Socket<Wren>, asked: i32) -> Result<i32> {
     }
 }
 
+/// Finds an interface that sockets may be bound to.
+fn ethernet<'a>(net: &Namespace, ifindex: i32, guard: &'a rcu::Guard) -> Result<&'a NetDevice> {
+    net.dev_get_by_index(ifindex, guard)
+        .filter(|dev| dev.is_ethernet())
+        .ok_or(ENODEV)
+}
+
 /// Checks that sockets may be bound to an interface, with this address.
 fn check_device(net: &Namespace, addr: &Address) -> Result {
     let guard = rcu::read_lock();
-    let dev = net.dev_get_by_index(addr.ifindex, &guard).ok_or(ENODEV)?;
-    if !dev.is_ethernet() {
-        return Err(ENODEV);
-    }
+    let dev = ethernet(net, addr.ifindex, &guard)?;
     if addr.mac != [0; 6] && addr.mac != dev.eth_address() {
         return Err(EADDRNOTAVAIL);
     }
     Ok(())
 }
 
-/// Gives a socket a port if it has none.
+/// Tells a socket that has just been bound or connected to an interface if that has gone meanwhile.
+///
+/// Whoever is told of devices that go may not have found the socket, or may have found it without
+/// the interface. The call has succeeded nevertheless, and the device has gone after it: to take
+/// back what others have seen by now would be worse.
+fn check_still_there(sk: &Socket<Wren>, ifindex: i32) {
+    let guard = rcu::read_lock();
+    if ifindex != 0 && ethernet(sk.net(), ifindex, &guard).is_err() {
+        sk.report_error(ENODEV);
+    }
+}
+
+/// Gives a socket a port if it has none. It keeps it until it is closed.
 pub(crate) fn autobind(sk: &LiveSocket<Wren>) -> Result<u16> {
     let data = sk.data();
+    let port = data.port();
+    if port != 0 {
+        return Ok(port);
+    }
+    let mut lock = sk.live().lock();
+    // Another thread may have been faster.
     if data.port() == 0 {
-        let mut lock = sk.live().lock();
-        // Another thread may have been faster.
-        if data.port() == 0 {
-            data.ports.bind(sk, &mut lock, 0, sk.bound_dev_if())?;
-        }
+        data.ports.bind(sk, &mut lock, 0, sk.bound_dev_if())?;
     }
     Ok(data.port())
 }
@@ -235,30 +254,21 @@ impl Family for Wren {
         } else {
             data.ports.bind(sk, &mut lock, addr.port, ifindex)?;
         }
-        // The device may have gone before the socket was in the table, where those are told that
-        // are bound to it.
-        if ifindex != 0 && check_device(sk.net(), &Address { ifindex, ..addr }).is_err() {
-            if !data.is_raw() {
-                data.ports.release(sk);
-                data.set_port(0);
-            }
-            lock.bind_to_device(bound);
-            return Err(ENODEV);
-        }
+        check_still_there(sk, ifindex);
         Ok(())
     }
 
     fn connect(sk: &LiveSocket<Self>, addr: &[u8]) -> Result {
         let data = sk.data();
+        if data.is_raw() {
+            return Err(EOPNOTSUPP);
+        }
         if addr.starts_with(&AF_UNSPEC) {
             let _lock = sk.live().lock();
             data.peer.set(None);
             return Ok(());
         }
         let mut peer = Address::parse(addr, data.family)?;
-        if data.is_raw() {
-            return Err(EOPNOTSUPP);
-        }
         if peer.mac == [0; 6] || peer.port == 0 {
             return Err(EINVAL);
         }
@@ -266,16 +276,11 @@ impl Family for Wren {
             return Err(EACCES);
         }
         peer.ifindex = interface(sk, peer.ifindex)?;
-        {
-            let guard = rcu::read_lock();
-            sk.net()
-                .dev_get_by_index(peer.ifindex, &guard)
-                .filter(|dev| dev.is_ethernet())
-                .ok_or(ENODEV)?;
-        }
+        ethernet(sk.net(), peer.ifindex, &rcu::read_lock())?;
         autobind(sk)?;
         let _lock = sk.live().lock();
         data.peer.set(Some(&peer));
+        check_still_there(sk, peer.ifindex);
         Ok(())
     }
 

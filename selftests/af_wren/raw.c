@@ -164,6 +164,7 @@ TEST_F(raw, full_buffer_drops)
 
 TEST_F(raw, bad_calls_are_refused)
 {
+	struct sockaddr unspec = { .sa_family = AF_UNSPEC };
 	struct sockaddr_wren to = wren_addr(self->link.b.index, 0, self->link.a.mac);
 
 	EXPECT_EQ(-EINVAL, wren_sendto(self->raw, &self->frame, HEADER_BYTES - 1, 0, &to));
@@ -173,6 +174,8 @@ TEST_F(raw, bad_calls_are_refused)
 	to.swren_port = htons(PORT);
 	EXPECT_EQ(-EINVAL, wren_sendto(self->raw, &self->frame, 100, 0, &to));
 	EXPECT_EQ(-EOPNOTSUPP, wren_connect(self->raw, &to));
+	EXPECT_EQ(-1, connect(self->raw, &unspec, sizeof(unspec)));
+	EXPECT_EQ(EOPNOTSUPP, errno);
 	EXPECT_EQ(-EINVAL, wren_bind(self->raw, self->link.b.index, PORT));
 	EXPECT_EQ(-ENODEV, wren_bind(self->raw, 0x7fffffff, 0));
 	EXPECT_EQ(-1, socket(wren_family(), SOCK_RAW, 1));
