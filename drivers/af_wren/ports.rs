@@ -145,11 +145,10 @@ impl Ports {
         });
     }
 
-    /// Calls `f` for each socket of a namespace.
+    /// Calls `f` for each socket of a namespace. Context: process.
     pub(crate) fn for_each(&self, net: &Namespace, mut f: impl FnMut(&Socket<Wren>)) {
-        let guard = rcu::read_lock();
         for table in [&self.table, &self.raw] {
-            table.for_each(&guard, |sk| {
+            table.for_each(|sk| {
                 if sk.net().is(net) {
                     f(sk);
                 }

@@ -75,6 +75,12 @@ __knet_helper void knet_helper_sk_del_node_init_rcu(struct sock *sk)
 	sk_del_node_init_rcu(sk);
 }
 
+/* A macro, and nothing where the kernel is preempted anyway. */
+__knet_helper void knet_helper_cond_resched(void)
+{
+	cond_resched();
+}
+
 /* A macro where tasks are not preempted. */
 __knet_helper void knet_helper_synchronize_rcu_tasks(void)
 {

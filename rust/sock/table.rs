@@ -167,13 +167,20 @@ impl<F: Family> SockTable<F> {
         sk.table.store(ptr::null_mut(), Relaxed);
     }
 
-    /// Calls `f` for each socket in the table.
-    pub fn for_each(&self, guard: &rcu::Guard, mut f: impl FnMut(&Socket<F>)) {
+    /// Calls `f` for each socket in the table, under RCU. One that comes or goes meanwhile may be
+    /// left out.
+    ///
+    /// Context: process. Between the chains others may run, however large the table is.
+    pub fn for_each(&self, mut f: impl FnMut(&Socket<F>)) {
         for hash in 0..self.buckets.len() as u32 {
-            let _ = self.find(hash, guard, |sk| {
+            let guard = rcu::read_lock();
+            let _ = self.find(hash, &guard, |sk| {
                 f(sk);
                 false
             });
+            drop(guard);
+            // SAFETY: An FFI call without requirements other than the context; our guard is gone.
+            unsafe { bindings::cond_resched() };
         }
     }
 }
