@@ -147,8 +147,8 @@ impl SkBuff {
     /// Writes down what the program asks for: time of departure, time stamps.
     ///
     /// Time stamps are reported to the socket that the packet is charged to; an identifier is taken
-    /// from `sk`. A program counts what it has sent, so this comes last, when the packet is about to
-    /// be given to the device.
+    /// from `sk`. A program counts what it has sent, so this comes last, when the packet is about
+    /// to be given to the device.
     ///
     /// C: [`skb_setup_tx_timestamp`](srctree/include/net/sock.h),
     /// `skb_set_delivery_type_by_clockid`
