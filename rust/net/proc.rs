@@ -21,7 +21,11 @@ use kernel::{
         Acquire,
         Atomic,
         Full,
-        Relaxed, //
+        Release, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     },
     types::Opaque, //
 };
@@ -31,7 +35,7 @@ pub trait ProcNet: Sized + Send + Sync + 'static {
     /// The name of the file.
     const NAME: &'static CStr;
 
-    /// Returns the `static` that belongs to this file.
+    /// Returns the `static` that belongs to this file, the same each time.
     fn entry() -> &'static ProcEntry<Self>;
 
     /// Writes the file of one namespace. If the result does not fit it is asked again, with more
@@ -45,10 +49,12 @@ pub trait ProcNet: Sized + Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `data` is null, or points to the data in a live [`ProcRegistration`].
+/// `data` is null, or points to the data in a live [`ProcRegistration`]. That stays alive for as
+/// long as `readers`, added to before `data` was loaded, is not 0.
 pub struct ProcEntry<P: ProcNet> {
     ops: Opaque<bindings::pernet_operations>,
     data: Atomic<*mut c_void>,
+    readers: Atomic<i32>,
     _data: PhantomData<P>,
 }
 
@@ -61,7 +67,32 @@ impl<P: ProcNet> ProcEntry<P> {
         Self {
             ops: Opaque::zeroed(),
             data: Atomic::new(ptr::null_mut()),
+            readers: Atomic::new(0),
             _data: PhantomData,
+        }
+    }
+
+    /// Calls `f` with the data, if there is any, which stays for that time.
+    fn with_data<R>(&self, f: impl FnOnce(&P) -> R) -> Option<R> {
+        // Ordered against `withdraw`: either it sees the reader, or the reader does not see the
+        // data.
+        self.readers.fetch_add(1, Full);
+        // SAFETY: By the type invariant.
+        let data = unsafe { self.data.load(Acquire).cast::<P>().as_ref() };
+        let result = data.map(f);
+        self.readers.fetch_add(-1, Release);
+        result
+    }
+
+    /// Takes the data away: when this returns nobody has it.
+    ///
+    /// Context: process; sleeps.
+    fn withdraw(&self) {
+        self.data.xchg(ptr::null_mut(), Full);
+        // Those who read the file are gone with it. What is waited for are those of another one, if
+        // `P::entry` was not true to its word.
+        while self.readers.load(Acquire) != 0 {
+            fsleep(Delta::from_millis(1));
         }
     }
 }
@@ -76,9 +107,10 @@ impl<P: ProcNet> Default for ProcEntry<P> {
 ///
 /// # Invariants
 ///
-/// The operations of `P::entry()` are registered.
+/// The operations of `entry` are registered, and its data is `data`.
 #[pin_data(PinnedDrop)]
 pub struct ProcRegistration<P: ProcNet> {
+    entry: &'static ProcEntry<P>,
     data: Pin<KBox<P>>,
 }
 
@@ -113,11 +145,11 @@ impl<P: ProcNet> ProcRegistration<P> {
             bindings::register_pernet_subsys(ops)
         });
         if let Err(e) = registered {
-            entry.data.store(ptr::null_mut(), Relaxed);
+            entry.withdraw();
             return Err(e);
         }
         // INVARIANT: They are registered.
-        Ok(Self { data })
+        Ok(Self { entry, data })
     }
 
     /// What the files show.
@@ -157,26 +189,27 @@ impl<P: ProcNet> ProcRegistration<P> {
     ///
     /// Called by the core for a file that is there.
     unsafe extern "C" fn show(file: *mut kernel::bindings::seq_file, _v: *mut c_void) -> c_int {
-        let data = P::entry().data.load(Acquire).cast::<P>();
-        // SAFETY: By the type invariant; the file is removed, and with it the last reader gone,
-        // before the registration ends. The reader holds the namespace.
-        unsafe {
-            let Some(data) = data.as_ref() else {
-                return ENOENT.to_errno();
-            };
-            let net = Namespace::from_raw(bindings::seq_file_single_net(file));
-            data.show(net, SeqFile::from_raw(file));
+        // SAFETY: The file is valid, and who reads it holds the namespace.
+        let (net, file) = unsafe {
+            (
+                Namespace::from_raw(bindings::seq_file_single_net(file)),
+                SeqFile::from_raw(file),
+            )
+        };
+        // C hands on nothing that could tell the entry, and this need not be the one that was
+        // registered: nothing but its data is used.
+        match P::entry().with_data(|data| data.show(net, file)) {
+            Some(()) => 0,
+            None => ENOENT.to_errno(),
         }
-        0
     }
 }
 
 #[pinned_drop]
 impl<P: ProcNet> PinnedDrop for ProcRegistration<P> {
     fn drop(self: Pin<&mut Self>) {
-        let entry = P::entry();
         // SAFETY: It is registered by the type invariant.
-        unsafe { bindings::unregister_pernet_subsys(entry.ops.get()) };
-        entry.data.store(ptr::null_mut(), Relaxed);
+        unsafe { bindings::unregister_pernet_subsys(self.entry.ops.get()) };
+        self.entry.withdraw();
     }
 }
