@@ -31,6 +31,7 @@ use kernel::{
     sync::atomic::{
         Acquire,
         Atomic,
+        Full,
         Relaxed,
         Release, //
     },
@@ -86,7 +87,7 @@ pub trait Family: Sized + 'static {
     /// The name in `/proc/net/protocols`.
     const NAME: &'static CStr;
 
-    /// Returns the `static` that belongs to this family.
+    /// Returns the `static` that belongs to this family, the same each time.
     fn protocol() -> &'static Protocol<Self>;
 
     /// A socket is made. Returns what makes its data, which is used once.
@@ -158,12 +159,14 @@ pub trait Family: Sized + 'static {
 ///
 /// # Invariants
 ///
-/// `proto` and `ops` do not change while `context` is not null. `context` is null, or points to
-/// the context in a live [`Registration`].
+/// `proto` and `ops` do not change while `taken` is not 0. `context` is null, or points to the
+/// context in a live [`Registration`], which has both registered.
 pub struct Protocol<F: Family> {
     proto: Opaque<bindings::proto>,
     ops: Opaque<bindings::proto_ops>,
     family: Opaque<bindings::net_proto_family>,
+    /// Somebody registers it, or has.
+    taken: Atomic<u32>,
     context: Atomic<*mut c_void>,
     _family: PhantomData<F>,
 }
@@ -178,6 +181,7 @@ impl<F: Family> Protocol<F> {
             proto: Opaque::zeroed(),
             ops: Opaque::zeroed(),
             family: Opaque::zeroed(),
+            taken: Atomic::new(0),
             context: Atomic::new(core::ptr::null_mut()),
             _family: PhantomData,
         }
@@ -239,15 +243,7 @@ impl<F: Family> Registration<F> {
         let context = KBox::pin(context, GFP_KERNEL)?;
         let ptr: *const F::Context = &*context;
         // Whoever comes second must not write to what the first one has registered.
-        if protocol
-            .context
-            .cmpxchg(
-                core::ptr::null_mut(),
-                ptr.cast_mut().cast(),
-                kernel::sync::atomic::Full,
-            )
-            .is_err()
-        {
+        if protocol.taken.cmpxchg(0, 1, Full).is_err() {
             return Err(EBUSY);
         }
         // SAFETY: Nothing is registered, so nobody reads them.
@@ -267,9 +263,15 @@ impl<F: Family> Registration<F> {
             Self::add(protocol)
         };
         if let Err(e) = registered {
-            protocol.context.store(core::ptr::null_mut(), Release);
+            protocol.taken.store(0, Release);
             return Err(e);
         }
+        // INVARIANT: Both are registered. Not before: a socket of a family whose `protocol` returns
+        // one `static` and then another would use what failed to register. Who asks for one in
+        // between hears that there is no such family yet.
+        protocol
+            .context
+            .store(ptr.cast_mut().cast::<c_void>(), Release);
         // INVARIANT: It is registered.
         Ok(Self {
             family,
@@ -314,5 +316,6 @@ impl<F: Family> PinnedDrop for Registration<F> {
             bindings::proto_unregister(protocol.proto.get());
         }
         protocol.context.store(core::ptr::null_mut(), Relaxed);
+        protocol.taken.store(0, Release);
     }
 }
