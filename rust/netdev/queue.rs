@@ -168,8 +168,11 @@ impl TxState<'_> {
 
 /// The completion side of a transmit queue.
 ///
-/// There must be one of them at a time for a queue; a second one corrupts no memory, but the byte
-/// queue limits of that queue.
+/// There must be one of them at a time for a queue, which the compiler does not check: make it in
+/// the poll function of the one instance that completes the queue, or while nothing polls. What a
+/// second one on another CPU completes at the same time is counted twice, which spoils the byte
+/// queue limits of that queue, and C [stops the machine](srctree/lib/dynamic_queue_limits.c)
+/// (`BUG_ON`) if by that more is completed than was sent.
 ///
 /// # Invariants
 ///
