@@ -132,9 +132,10 @@ __knet_helper void knet_helper_netdev_tx_completed_queue_mb(struct netdev_queue 
 	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
 #endif
 	netdev_txq_completed_mb(txq, pkts, bytes);
-	/* Without bytes that does nothing, but entries have become free. */
-	if (!bytes)
+	if (!bytes) {
+		/* As the one that is left out then: entries have become free. */
 		smp_mb();
+	}
 }
 
 __knet_helper void knet_helper_txq_trans_cond_update(struct netdev_queue *txq)

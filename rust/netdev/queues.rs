@@ -93,8 +93,8 @@ impl<T: Operations> Device<T> {
     /// # Errors
     ///
     /// `EINVAL` if there is no such queue; `EDEADLK` if the caller has its lock: in a transmit
-    /// function of that queue, or in `f`; `EDEADLK`, too, with interrupts disabled, as in a
-    /// transmit function that netpoll calls, and in an interrupt.
+    /// function of that queue, or in `f`; `EDEADLK`, too, in an interrupt and with interrupts
+    /// disabled, as in a transmit function that netpoll calls.
     ///
     /// C: [`__netif_tx_lock_bh`](srctree/include/linux/netdevice.h)
     pub fn with_tx_queue<R>(

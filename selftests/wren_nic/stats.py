@@ -13,6 +13,7 @@ from ring import Wire
 from shape import set_channels
 from wren import (
     KsftNamedVariant,
+    Namespace,
     Pair,
     defer,
     eventually,
@@ -269,14 +270,17 @@ def queues_name_their_instance():
 
 def channels_that_come_later_name_theirs():
     """A receive queue that comes into use while the device is up tells its NAPI instance, too."""
-    pair = Pair(2)
-    index = pair.ns_b.link(Pair.B)["index"]
-    set_channels(pair.ns_a, Pair.A, tx=1)
-    pair.ns_b.change(Pair.B, up=False)
-    pair.ns_b.change(Pair.B, up=True)
+    ns = Namespace()
+    defer(ns.close)
+    ns.add("left", {rtnl.IFLA_IFNAME: "right", rtnl.IFLA_NUM_RX_QUEUES: 2}, queues=2)
+    # The second one must not have been polled before.
+    set_channels(ns, "left", tx=1)
+    for name in ("left", "right"):
+        ns.change(name, up=True)
+    index = ns.link("right")["index"]
     for count in (1, 2, 1, 2):
-        set_channels(pair.ns_a, Pair.A, tx=count)
-        with pair.ns_b.entered():
+        set_channels(ns, "left", tx=count)
+        with ns.entered():
             shown = [queue for queue in netdev.queues(index) if queue["type"] == netdev.RX]
             napis = {napi["id"] for napi in netdev.napis(index)}
         ksft_eq(len(shown), count)
