@@ -15,7 +15,7 @@
 //! * [`option`]: its options.
 //! * [`send`], [`receive`]: the way of a datagram down and up.
 //! * [`device`]: devices that go away.
-//! * [`proc`]: `/proc/net/wren`.
+//! * [`proc`]: the file `/proc/net/wren`.
 
 mod addr;
 mod device;
