@@ -257,7 +257,7 @@ TEST_F(multicast, device_that_changes_its_type)
 	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ioctl(fd, TUNSETIFF, &ifr));
-	strcpy(tap.b.name, ifr.ifr_name);
+	snprintf(tap.b.name, sizeof(tap.b.name), "%s", ifr.ifr_name);
 	self->mreq.wrenm_ifindex = if_nametoindex(ifr.ifr_name);
 	ASSERT_EQ(0, wren_bind(rx, self->mreq.wrenm_ifindex, PORT));
 	ASSERT_EQ(0, join(rx, &self->mreq));
