@@ -25,7 +25,7 @@ pub fn queue(mut queue: TxQueue<'_, ()>) {
 /// Completions of a queue do not run at the same time.
 pub fn completion(mut queue: Completion<'_>) {
     // error[E0277]: cannot be sent between threads safely
-    elsewhere(move || queue.reset());
+    elsewhere(move || drop(queue.reset()));
 }
 
 /// The instance is polled here.

@@ -32,7 +32,7 @@ pub fn two_rings(
 
 /// In the queue of a socket and still here
 pub fn queued<F: Family>(sk: &Socket<F>, dev: &NetDevice, skb: SkBuff<Cloned>) -> SkBuff<Cloned> {
-    if let Err((skb, reason)) = sk.queue_rcv_skb(skb, dev) {
+    if let Err((skb, reason)) = sk.queue_rcv_skb(skb, dev, 0) {
         skb.drop_with(reason);
     }
     // error[E0382]: use of moved value: `skb`
