@@ -103,12 +103,12 @@ TEST_F(options, checksum_is_right_on_the_wire)
 	EXPECT_EQ(1, value);
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		EXPECT_STREQ("good", frame_of(self->tx, &self->to, self->raw_b,
-					    &self->got, lens[i], true));
+					      &self->got, lens[i], true));
 		EXPECT_EQ(lens[i], wren_recv(self->rx, self->got.payload, 1500, 0));
 	}
 	ASSERT_EQ(0, set_wrenopt(self->tx, WREN_CHECKSUM, &zero, sizeof(zero)));
 	EXPECT_STREQ("good", frame_of(self->tx, &self->to, self->raw_b,
-				    &self->got, 100, false));
+				      &self->got, 100, false));
 }
 
 /* Sends a frame with this checksum, then a good one: which of them arrives? */
