@@ -370,10 +370,10 @@ TEST_F_TIMEOUT(fault, rings, 180)
 			    (struct shape){ 1024, 8 });
 }
 
-/* The core has hundreds of steps: every third will do. */
+/* The core has hundreds of steps: every seventh will do. */
 TEST_F_TIMEOUT(fault, more_channels, 180)
 {
-	fault_step = 3;
+	fault_step = 7;
 	each_fault_in_shape(_metadata, link_channels, link_set_channels,
 			    (struct shape){ 1, 1 }, (struct shape){ 3, 2 });
 }
@@ -381,7 +381,7 @@ TEST_F_TIMEOUT(fault, more_channels, 180)
 /* One direction gets more, and the other one fewer. */
 TEST_F_TIMEOUT(fault, other_channels, 180)
 {
-	fault_step = 3;
+	fault_step = 7;
 	each_fault_in_shape(_metadata, link_channels, link_set_channels,
 			    (struct shape){ 3, 1 }, (struct shape){ 1, 3 });
 }
