@@ -151,7 +151,8 @@ impl ethtool::Operations for TestPort {
 #[vtable]
 impl Kind for TestPort {
     const KIND: &'static CStr = c"knettest";
-    const FEATURES: u64 = 0;
+    // What is paged stays so on its way here.
+    const FEATURES: u64 = crate::netdev::features::SG | crate::netdev::features::HIGHDMA;
     const PEER_ATTR: u16 = 1;
 
     fn newlink(_link: NewLink<'_, Self>) -> Result {
