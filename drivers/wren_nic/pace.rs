@@ -2,6 +2,7 @@
 
 //! The speed of the wire in one direction.
 
+use core::num::NonZero;
 use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
@@ -92,7 +93,8 @@ impl LanePace {
     ///
     /// If the lane was idle the packet has just come, and starts now at the earliest. Else it
     /// follows the one before it, however late the timer is, for a wire does not wait for the CPU;
-    /// it may have come when the ring was looked at last, at `looked`, but not before.
+    /// it may have come when the ring was looked at last, at `looked`, but not before. On a wire
+    /// that stands still it never has.
     ///
     /// [`wire_bytes`]: crate::frame::wire_bytes
     pub(crate) fn arrival(
@@ -113,7 +115,9 @@ impl LanePace {
         // Bits by Mb/s are microseconds. What is left of the division is carried over, or a fast
         // wire would be too fast.
         let time = bytes * 8 * 1000 + self.rest;
-        let speed = u64::from(speed);
+        let Some(speed) = NonZero::new(u64::from(speed)) else {
+            return i64::MAX;
+        };
         self.rest = time % speed;
         let earliest = if self.idle { now } else { looked };
         self.idle = false;

@@ -39,6 +39,7 @@ use super::{
 use crate::bindings;
 use core::{
     mem::MaybeUninit,
+    num::NonZero,
     ptr::NonNull, //
 };
 use kernel::{
@@ -136,9 +137,10 @@ impl Skb {
     /// C: [`qdisc_pkt_len_segs_init`](srctree/net/core/dev.c)
     pub fn segmented(&self) -> (u32, usize) {
         let whole = (1, self.len());
-        if !self.is_gso() {
+        // Read once: whoever has a clone may take the packet for one that is not to be cut.
+        let Some(size) = NonZero::new(usize::from(self.gso_size())) else {
             return whole;
-        }
+        };
         let headers = if self.encapsulation() {
             self.inner_transport_offset()
         } else {
@@ -160,7 +162,7 @@ impl Skb {
         }
         // Not everybody fills in the number of segments.
         let payload = self.len().saturating_sub(headers);
-        let segments = payload.div_ceil(self.gso_size().into()).max(1);
+        let segments = ((payload + size.get() - 1) / size).max(1);
         (segments as u32, self.len() + (segments - 1) * headers)
     }
 

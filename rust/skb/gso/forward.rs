@@ -18,7 +18,10 @@ use crate::{
         State,
     }, //
 };
-use core::mem::MaybeUninit;
+use core::{
+    mem::MaybeUninit,
+    num::NonZero, //
+};
 use kernel::prelude::*;
 use zerocopy::{
     FromBytes,
@@ -87,8 +90,8 @@ impl Skb {
     }
 
     /// Whether what is linear in the list are whole segments, as `skb_segment` takes it for.
-    fn list_is_in_segments(&self, payload: usize) -> bool {
-        let (size, total) = (usize::from(self.gso_size()), self.len());
+    fn list_is_in_segments(&self, payload: usize, size: NonZero<usize>) -> bool {
+        let total = self.len();
         let Some(mut at) = self.pagelen().checked_sub(payload) else {
             return false;
         };
@@ -100,7 +103,8 @@ impl Skb {
             }
             let is_last = payload + at == total;
             start % size == 0
-                && (linear == size || (is_last && linear == member.len() && linear <= size))
+                && (linear == size.get()
+                    || (is_last && linear == member.len() && linear <= size.get()))
         })
     }
 
@@ -149,12 +153,15 @@ impl<S: State> SkBuff<S> {
     /// Sees to it that any segmenter can cut the packet.
     #[cold]
     fn check_shape(&mut self) -> Result {
-        let size = u32::from(self.gso_size());
-        if size == bindings::GSO_BY_FRAGS {
+        // Read once: whoever has a clone may take the packet for one that is not to be cut.
+        let Some(size) = NonZero::new(usize::from(self.gso_size())) else {
+            return Ok(());
+        };
+        if size.get() == bindings::GSO_BY_FRAGS as usize {
             return self.list_is_the_payload().then_some(()).ok_or(EINVAL);
         }
         // A segment count that C cannot hold.
-        if self.len() / size as usize > bindings::GSO_MAX_SEGS as usize {
+        if self.len() / size > bindings::GSO_MAX_SEGS as usize {
             return Err(EINVAL);
         }
         if !self.has_frag_list() {
@@ -163,7 +170,8 @@ impl<S: State> SkBuff<S> {
         // In a tunnel there are further headers, of which nothing is known for certain.
         let payload = self.payload_offset().filter(|_| !self.encapsulation());
         let fits = if self.gso_type_raw() & bindings::SKB_GSO_FRAGLIST as u32 == 0 {
-            self.list_is_paged() || payload.is_some_and(|start| self.list_is_in_segments(start))
+            self.list_is_paged()
+                || payload.is_some_and(|start| self.list_is_in_segments(start, size))
         } else {
             payload.is_some_and(|start| self.list_is_of_packets(start))
         };
