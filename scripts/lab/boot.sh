@@ -25,8 +25,8 @@ boot_make() {
 	cp "$lab_dir/init" "$work/tree/initramfs/init"
 	lab_chroot --bind "$(step_path source)/tree" /lab/source --bind-rw "$work/tree" /lab/boot \
 		--bind "$modules" "/usr/lib/modules/$release" \
-		--bind "$lab_dir" /lab/work -- \
-		sh /lab/work/boot-make "$release" "${boot_modules[@]}"
+		--bind "$lab_dir" /lab/step -- \
+		sh /lab/step/boot-make "$release" "${boot_modules[@]}"
 	rm -r "$work/tree/initramfs"
 	printf 'release=%s\n' "$release" >>"$work/info"
 }

@@ -28,8 +28,8 @@ debug_make() {
 	"${run[@]}" -j"$(nproc)" vmlinux modules
 	release=$(<"$work/tree/include/config/kernel.release")
 	lab_chroot --bind "$source" /lab/source --bind "$work/tree" /lab/debug \
-		--bind-rw "$work" /lab/work -- \
-		make -C /lab/debug "${args[@]}" INSTALL_MOD_PATH=/lab/work/modules modules_install
+		--bind-rw "$work" /lab/step -- \
+		make -C /lab/debug "${args[@]}" INSTALL_MOD_PATH=/lab/step/modules modules_install
 	rm -f "$work/modules/lib/modules/$release"/{build,source}
 	# Modules are built with the headers, the Rust metadata and Module.symvers; the objects are
 	# most of the size.

@@ -18,7 +18,7 @@ image_without+='|lib/python3/dist-packages/(matplotlib|numpy|scipy|sympy|mpmath|
 image_make() {
 	local work=$1
 	mkdir "$work/tree"
-	lab_chroot --bind "$(step_path root)/tree" /lab/work --bind-rw "$work/tree" /lab/image -- \
+	lab_chroot --bind "$(step_path root)/tree" /lab/step --bind-rw "$work/tree" /lab/image -- \
 		mkfs.erofs --quiet --preserve-mtime --exclude-regex="$image_without" \
-		/lab/image/root.erofs /lab/work
+		/lab/image/root.erofs /lab/step
 }

@@ -12,8 +12,8 @@ source_make() {
 	local work=$1 debs
 	debs=$(step_path debs)
 	mkdir "$work/tree"
-	lab_chroot --bind "$debs/tree" /lab/work --bind-rw "$work/tree" /lab/source -- \
+	lab_chroot --bind "$debs/tree" /lab/step --bind-rw "$work/tree" /lab/source -- \
 		tar -C /lab/source --strip-components=1 --no-same-owner \
-		-xf "/lab/work/usr/src/linux-source-$series.tar.xz"
+		-xf "/lab/step/usr/src/linux-source-$series.tar.xz"
 	printf 'version=%s\n' "$(info_of "$debs" version)" >>"$work/info"
 }

@@ -40,6 +40,6 @@ stock_make() {
 	mkdir -p "$work/modules/lib/modules"
 	cp -a "$debs/tree/usr/lib/modules/$release" "$work/modules/lib/modules/"
 	rm -f "$work/modules/lib/modules/$release"/{build,source,vmlinuz.unsigned}
-	lab_chroot --bind-rw "$work/modules" /lab/work -- depmod -b /lab/work "$release"
+	lab_chroot --bind-rw "$work/modules" /lab/step -- depmod -b /lab/step "$release"
 	printf 'release=%s\n' "$release" >>"$work/info"
 }
