@@ -121,7 +121,9 @@ impl Lane {
 }
 
 impl Poll for Receiver {
-    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+    type Port = Echo;
+
+    fn poll(&mut self, mut ctx: PollContext<'_, Echo>) -> PollResult {
         let dev = ctx.device();
         let (mut packets, mut bytes) = (0, 0);
         // `take` stops at the budget.
@@ -141,7 +143,7 @@ impl Poll for Receiver {
                 Err(_) => self.stats.rx_drops.add(1),
             }
         }
-        if let Some(mut queue) = Completion::new(dev, self.index) {
+        if let Ok(mut queue) = Completion::new(dev, self.index) {
             queue.completed_wake(packets, bytes, || self.ring.free(), START);
         }
         ctx.complete_done()
@@ -177,7 +179,7 @@ impl Operations for Echo {
                     skb.drop_with(DropReason::DEV_READY);
                 }
             });
-            if let Some(mut queue) = Completion::new(dev, index as u16) {
+            if let Ok(mut queue) = Completion::new(dev, index as u16) {
                 queue.reset();
             }
         }

@@ -26,7 +26,6 @@ use knet::{
         Device,
         Napi,
         NapiRef,
-        NetDevice,
         Poll,
         PollContext,
         PollResult,
@@ -121,7 +120,7 @@ impl Lane {
 
     /// Lets `dev`, the receiving port, poll the lane as its NAPI instance `index`, if it does not
     /// yet.
-    pub(crate) fn enable(self: &Arc<Self>, dev: &NetDevice, index: u16) -> Result {
+    pub(crate) fn enable(self: &Arc<Self>, dev: &Device<Port>, index: u16) -> Result {
         match self.napi.enable(dev, index) {
             Err(EBUSY) => Ok(()),
             result => result,
@@ -273,8 +272,10 @@ impl Packets for Consumer<SkBuff<Cloned>> {
 }
 
 impl Poll for Receiver {
+    type Port = Port;
+
     #[inline(always)]
-    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+    fn poll(&mut self, mut ctx: PollContext<'_, Port>) -> PollResult {
         let Self {
             link,
             side,
@@ -335,7 +336,7 @@ impl Poll for Receiver {
         stats.rx_packets.add((packets - lost).into());
         stats.rx_bytes.add((bytes - lost_bytes).into());
 
-        if let Some(mut queue) = Completion::new(sender, *index) {
+        if let Ok(mut queue) = Completion::new(sender, *index) {
             if queue.completed_wake(packets, bytes, || ring.free(), start(ring.size())) {
                 stats.tx_wakes.add(1);
             }

@@ -78,7 +78,7 @@ impl Port {
 
     fn reset_queues(dev: &Device<Self>) {
         for (index, lane) in dev.data().tx.iter().enumerate() {
-            if let Some(mut queue) = Completion::new(dev, index as u16) {
+            if let Ok(mut queue) = Completion::new(dev, index as u16) {
                 if queue.reset() {
                     lane.stats().tx_wakes.add(1);
                 }

@@ -6,6 +6,7 @@ mod control;
 mod rx_napi;
 
 use super::{
+    queue,
     queue_stats,
     Device,
     LinkStats,
@@ -25,7 +26,6 @@ use crate::{
     },
 };
 use core::{
-    cell::UnsafeCell,
     marker::PhantomData,
     mem::MaybeUninit,
     ptr::{
@@ -157,13 +157,12 @@ pub trait Operations: Sized + Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `queues.len()` is the number of transmit queues of the device. A queue's entry is borrowed only
-/// while the lock of that queue is held.
+/// `queues.len()` is the number of transmit queues of the device.
 pub(crate) struct Private<T: Operations> {
     pub(super) data: T,
     /// Lanes that the driver keeps receive statistics for.
     pub(super) rx_lanes: usize,
-    pub(super) queues: KVec<UnsafeCell<T::TxQueue>>,
+    pub(super) queues: KVec<queue::Entry<T::TxQueue>>,
 }
 
 impl<T: Operations> Private<T> {
@@ -194,15 +193,15 @@ impl<T: Operations> Private<T> {
         if queues.len() != num_tx_queues {
             return Err(EINVAL);
         }
-        let mut cells = KVec::with_capacity(queues.len(), GFP_KERNEL)?;
+        let mut entries = KVec::with_capacity(queues.len(), GFP_KERNEL)?;
         for queue in queues {
-            cells.push(UnsafeCell::new(queue), GFP_KERNEL)?;
+            entries.push(queue::Entry::new(queue), GFP_KERNEL)?;
         }
-        // INVARIANT: The number was checked, and nobody has borrowed an entry.
+        // INVARIANT: The number was checked.
         Ok(Self {
             data,
             rx_lanes,
-            queues: cells,
+            queues: entries,
         })
     }
 }
@@ -309,7 +308,7 @@ impl<T: Operations> Adapter<T> {
     #[inline(always)]
     fn transmit(dev: &Device<T>, skb: SkBuff<Cloned>) -> Xmit {
         let index = skb.queue_mapping();
-        let Some(queue) = dev.private().queues.get(usize::from(index)) else {
+        let Some(entry) = dev.private().queues.get(usize::from(index)) else {
             // The core picks queues that exist; one that does not would be out of bounds.
             Self::count_drop(dev);
             skb.drop_any_with(DropReason::NOT_SPECIFIED);
@@ -317,7 +316,7 @@ impl<T: Operations> Adapter<T> {
         };
         // SAFETY: The core holds the lock of this queue (the device is not `lltx`), and the entry
         // is borrowed nowhere else.
-        let data = unsafe { &mut *queue.get() };
+        let data = unsafe { &mut *entry.data.get() };
         // SAFETY: The queue exists, and its lock is held.
         let queue = unsafe { TxQueue::new(dev, index, data) };
         T::start_xmit(dev, queue, skb)

@@ -11,7 +11,11 @@
 //! [`TxState::maybe_stop`], and ring the doorbell if [`TxState::doorbell`] says so. The order of a
 //! completion is: take packets out of the ring, then [`Completion::completed_wake`] once.
 
-use super::NetDevice;
+use super::{
+    Device,
+    NetDevice,
+    Operations, //
+};
 use crate::{
     bindings,
     skb::{
@@ -19,6 +23,36 @@ use crate::{
         SkBuff, //
     },
 };
+use core::cell::UnsafeCell;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        AtomicFlag,
+        Release, //
+    }, //
+};
+
+/// What there is for a transmit queue beside what the core keeps.
+///
+/// # Invariants
+///
+/// `data` is borrowed only while the lock of the queue is held. While `completing` is set there is
+/// one [`Completion`] of the queue, else none.
+pub(super) struct Entry<Q> {
+    pub(super) data: UnsafeCell<Q>,
+    completing: AtomicFlag,
+}
+
+impl<Q> Entry<Q> {
+    pub(super) fn new(data: Q) -> Self {
+        // INVARIANT: Nobody has borrowed the data, and there is no `Completion`.
+        Self {
+            data: UnsafeCell::new(data),
+            completing: AtomicFlag::new(false),
+        }
+    }
+}
 
 /// Returns transmit queue `index` of `dev`: `netdev_get_tx_queue`.
 ///
@@ -168,31 +202,40 @@ impl TxState<'_> {
 
 /// The completion side of a transmit queue.
 ///
-/// There must be one of them at a time for a queue, which the compiler does not check: make it in
-/// the poll function of the one instance that completes the queue, or while nothing polls. What a
-/// second one on another CPU completes at the same time is counted twice, which spoils the byte
-/// queue limits of that queue, and C [stops the machine](srctree/lib/dynamic_queue_limits.c)
-/// (`BUG_ON`) if by that more is completed than was sent.
+/// There is one of them at a time for a queue, for whatever two completed at the same time would
+/// be counted twice: C [stops the machine](srctree/lib/dynamic_queue_limits.c) (`BUG_ON`) if by
+/// that more is completed than was sent. Make it in the poll function of the one instance that
+/// completes the queue, or while nothing polls.
 ///
 /// # Invariants
 ///
-/// The pointer is to a queue of a device that is valid for `'a`.
+/// The pointer is to a queue of a device that is valid for `'a`, and `completing` is the flag of
+/// that queue, which is set.
 pub struct Completion<'a> {
     txq: *mut bindings::netdev_queue,
-    _dev: &'a NetDevice,
+    completing: &'a AtomicFlag,
 }
 
 impl<'a> Completion<'a> {
-    /// Returns the completion side of queue `index`, or `None` if there is no such queue.
+    /// Returns the completion side of queue `index`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is no such queue; `EBUSY` if somebody else has its completion side, which
+    /// is a mistake of the driver.
     #[inline(always)]
-    pub fn new(dev: &'a NetDevice, index: u16) -> Option<Self> {
-        if usize::from(index) >= dev.num_tx_queues() {
-            return None;
+    pub fn new<T: Operations>(dev: &'a Device<T>, index: u16) -> Result<Self> {
+        let entry = dev.private().queues.get(usize::from(index)).ok_or(EINVAL)?;
+        // What the one before has completed is seen from here on.
+        if entry.completing.xchg(true, Acquire) {
+            return Err(EBUSY);
         }
-        // SAFETY: The index was just checked.
-        let txq = unsafe { raw(dev, index) };
-        // INVARIANT: The queue exists.
-        Some(Self { txq, _dev: dev })
+        // INVARIANT: The flag of the queue was just set by us.
+        Ok(Self {
+            // SAFETY: There is an entry for each queue, so the queue exists.
+            txq: unsafe { raw(dev, index) },
+            completing: &entry.completing,
+        })
     }
 
     #[cfg(CONFIG_KUNIT)]
@@ -247,5 +290,13 @@ impl<'a> Completion<'a> {
             bindings::netdev_tx_reset_queue(self.txq);
             wake_if_stopped(self.txq)
         }
+    }
+}
+
+impl Drop for Completion<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // INVARIANT: There is no `Completion` any more.
+        self.completing.store(false, Release);
     }
 }

@@ -102,7 +102,7 @@ impl<T: Operations> Device<T> {
         index: u16,
         f: impl FnOnce(TxQueue<'_, T::TxQueue>) -> R,
     ) -> Result<R> {
-        let data = self
+        let entry = self
             .private()
             .queues
             .get(usize::from(index))
@@ -114,7 +114,7 @@ impl<T: Operations> Device<T> {
             return Err(EDEADLK);
         }
         // SAFETY: The lock of the queue is held, so the entry is borrowed nowhere else.
-        let result = f(unsafe { TxQueue::new(self, index, &mut *data.get()) });
+        let result = f(unsafe { TxQueue::new(self, index, &mut *entry.data.get()) });
         // SAFETY: It was taken above.
         unsafe { bindings::netif_tx_unlock_bh(txq) };
         Ok(result)

@@ -230,10 +230,12 @@ fn packet(sock: &TestSock) -> Result<SkBuff> {
 }
 
 /// Finds the device.
-fn find<'a>(guard: &'a rcu::Guard) -> Option<&'a NetDevice> {
+fn find<'a>(guard: &'a rcu::Guard) -> Option<&'a Device<TestPort>> {
     // SAFETY: The initial namespace is always there.
     let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
-    net.dev_get_by_index(IFINDEX.load(Relaxed), guard)
+    let dev = net.dev_get_by_index(IFINDEX.load(Relaxed), guard)?;
+    // SAFETY: The index is that of a device of this kind that `device` has made.
+    Some(unsafe { Device::from_raw(dev.as_ptr()) })
 }
 
 /// Gives a packet to the device, through its qdisc.
@@ -344,17 +346,13 @@ mod tests {
     fn c40_a_round_without_packets_wakes_nobody() -> Result {
         let _kind = new_device()?;
         let guard = rcu::read_lock();
-        // SAFETY: The initial namespace is always there.
-        let net = unsafe { Namespace::from_raw(&raw const bindings::init_net) };
-        let dev = net
-            .dev_get_by_index(IFINDEX.load(Relaxed), &guard)
-            .ok_or(ENODEV)?;
+        let dev = find(&guard).ok_or(ENODEV)?;
         let stopped = |txq: *mut bindings::netdev_queue| {
             // SAFETY: The device, and so its queue, is valid while RCU is read-locked.
             let state = unsafe { (&raw const (*txq).state).read_volatile() };
             state & (1 << bindings::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF) != 0
         };
-        let mut queue = Completion::new(dev, 0).ok_or(EINVAL)?;
+        let mut queue = Completion::new(dev, 0)?;
         let txq = queue.as_ptr();
         // As in a driver: what a transmit function asks is kept for each CPU.
         let rounds = crate::bh::disabled(|| {
@@ -369,9 +367,25 @@ mod tests {
             };
             [round(0, 256), round(1, 0), round(1, 256)]
         });
+        drop(queue);
         drop(guard);
         // None completed, no room, room.
         assert_eq!(rounds, [(false, true), (false, true), (true, false)]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_queue_is_completed_by_one_at_a_time() -> Result {
+        let _kind = new_device()?;
+        let guard = rcu::read_lock();
+        let dev = find(&guard).ok_or(ENODEV)?;
+        let first = Completion::new(dev, 0)?;
+        assert_eq!(Completion::new(dev, 0).err(), Some(EBUSY));
+        drop(first);
+        assert!(Completion::new(dev, 0).is_ok());
+        assert!(Completion::new(dev, 0).is_ok());
+        let none = dev.num_tx_queues() as u16;
+        assert_eq!(Completion::new(dev, none).err(), Some(EINVAL));
         Ok(())
     }
 
@@ -380,7 +394,7 @@ mod tests {
         let _kind = new_device()?;
         let guard = rcu::read_lock();
         let dev = find(&guard).ok_or(ENODEV)?;
-        let mut queue = Completion::new(dev, 0).ok_or(EINVAL)?;
+        let mut queue = Completion::new(dev, 0)?;
         let txq = queue.as_ptr();
         crate::bh::disabled(|| {
             // C BUGs when more is completed than was sent, and warns of what no packet can have.
@@ -395,6 +409,7 @@ mod tests {
         });
         // SAFETY: As above.
         let left = unsafe { (*txq).dql.num_queued.wrapping_sub((*txq).dql.num_completed) };
+        drop(queue);
         drop(guard);
         assert_eq!(left, 0);
         Ok(())

@@ -5,6 +5,7 @@
 use kernel::prelude::*;
 use knet::{
     netdev::{
+        Operations,
         PollContext,
         PollResult,
         Xmit, //
@@ -41,7 +42,7 @@ pub fn unclone(skb: SkBuff<Cloned>) {
 }
 
 /// What was done does not matter without it.
-pub fn poll(first: PollContext<'_>, second: PollContext<'_>) -> PollResult {
+pub fn poll<T: Operations>(first: PollContext<'_, T>, second: PollContext<'_, T>) -> PollResult {
     // error[unused_must_use]: unused `PollResult` that must be used
     first.complete_done();
     second.complete_done()

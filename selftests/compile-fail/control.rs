@@ -10,6 +10,7 @@ use kernel::{
 use knet::{
     net::Namespace,
     netdev::{
+        Operations,
         PollContext,
         PollResult,
         Xmit, //
@@ -61,7 +62,10 @@ pub fn send(sk: &LiveSock, net: &Namespace, mut skb: SkBuff<Cloned>) -> Result {
 }
 
 /// A round takes what the budget allows, and ends once.
-pub fn poll(ring: &mut Consumer<SkBuff<Cloned>>, mut ctx: PollContext<'_>) -> PollResult {
+pub fn poll<T: Operations>(
+    ring: &mut Consumer<SkBuff<Cloned>>,
+    mut ctx: PollContext<'_, T>,
+) -> PollResult {
     let budget = ctx.budget();
     while let Some(skb) = ctx.take(|| ring.pop()) {
         skb.napi_consume(budget);

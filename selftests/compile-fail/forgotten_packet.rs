@@ -4,6 +4,7 @@
 
 use knet::{
     netdev::{
+        Operations,
         PollContext,
         PollResult,
         Xmit, //
@@ -22,7 +23,10 @@ pub fn start_xmit(skb: SkBuff<Cloned>) -> Xmit {
 }
 
 /// Taken out of the ring and lost
-pub fn poll(ring: &mut Consumer<SkBuff<Cloned>>, mut ctx: PollContext<'_>) -> PollResult {
+pub fn poll<T: Operations>(
+    ring: &mut Consumer<SkBuff<Cloned>>,
+    mut ctx: PollContext<'_, T>,
+) -> PollResult {
     // error[unused_variables]: unused variable: `skb`
     while let Some(skb) = ctx.take(|| ring.pop()) {}
     ctx.complete_done()

@@ -6,6 +6,7 @@ use kernel::sync::rcu;
 use knet::{
     netdev::{
         Completion,
+        Operations,
         PollContext,
         PollResult,
         TxQueue, //
@@ -29,7 +30,7 @@ pub fn completion(mut queue: Completion<'_>) {
 }
 
 /// The instance is polled here.
-pub fn poll(ctx: PollContext<'_>) {
+pub fn poll<T: Operations>(ctx: PollContext<'_, T>) {
     // error[E0277]: cannot be shared between threads safely
     elsewhere(move || drop(ctx.complete_done()));
 }

@@ -7,6 +7,7 @@ use knet::{
     net::Namespace,
     netdev::{
         NetDevice,
+        Operations,
         PollContext,
         TxQueue, //
     },
@@ -29,7 +30,7 @@ pub fn queue<'a, 'b>(kept: &mut Option<&'a mut u32>, queue: TxQueue<'b, u32>) {
 }
 
 /// The device of a round, kept beyond the round
-pub fn round<'a, 'b>(kept: &mut Option<&'a NetDevice>, ctx: &PollContext<'b>) {
+pub fn round<'a, 'b, T: Operations>(kept: &mut Option<&'a NetDevice>, ctx: &PollContext<'b, T>) {
     // error: lifetime may not live long enough
     *kept = Some(ctx.device());
 }

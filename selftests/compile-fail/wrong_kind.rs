@@ -3,7 +3,10 @@
 //! What is not known to be alive or to be received cannot stand for what is.
 
 use knet::{
-    netdev::PollContext,
+    netdev::{
+        Operations,
+        PollContext, //
+    },
     skb::{
         Cloned,
         SkBuff, //
@@ -28,7 +31,7 @@ pub fn found<F: Family>(sk: &Socket<F>, skb: &mut SkBuff<Cloned>) {
 }
 
 /// GRO gets what a device has received, not what the stack has sent.
-pub fn receive(ctx: &mut PollContext<'_>, skb: SkBuff<Cloned>) {
+pub fn receive<T: Operations>(ctx: &mut PollContext<'_, T>, skb: SkBuff<Cloned>) {
     // error[E0308]: mismatched types
     ctx.gro_receive(skb);
 }

@@ -40,7 +40,9 @@ const TAG: VlanTag = VlanTag {
 
 /// The device that [`device`] has made.
 fn found() -> Result<ARef<NetDevice>> {
-    find(&rcu::read_lock()).map(ARef::from).ok_or(ENODEV)
+    find(&rcu::read_lock())
+        .map(|dev| ARef::from(&**dev))
+        .ok_or(ENODEV)
 }
 
 /// Sets the features of the device.

@@ -6,11 +6,13 @@ use super::{
     device,
     find,
     new_device,
+    TestPort,
     ETHERTYPE, //
 };
 use crate::{
     bindings,
     netdev::{
+        Device,
         Napi,
         NetDevice,
         PacketHandler,
@@ -53,7 +55,9 @@ const CALLED: u32 = 1 << 31;
 struct Allocate;
 
 impl Poll for Allocate {
-    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+    type Port = TestPort;
+
+    fn poll(&mut self, mut ctx: PollContext<'_, TestPort>) -> PollResult {
         let results = [
             alloc_skb(&mut ctx, 1500),
             alloc_skb(&mut ctx, 16),
@@ -106,13 +110,15 @@ impl PacketHandler for Count {
 /// Hands packets up that came in on other devices, or are charged, and notes what it sees.
 struct HandUp {
     /// A device, and a packet for it.
-    packets: [Option<(ARef<NetDevice>, SkBuff)>; 2],
+    packets: [Option<(ARef<Device<TestPort>>, SkBuff)>; 2],
     /// The socket that the packets are charged to.
     sock: Arc<TestSock>,
 }
 
 impl Poll for HandUp {
-    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+    type Port = TestPort;
+
+    fn poll(&mut self, mut ctx: PollContext<'_, TestPort>) -> PollResult {
         let mut found = CALLED;
         for (bit, packet) in self.packets.iter_mut().enumerate() {
             let Some((dev, skb)) = packet.take() else {
@@ -135,7 +141,9 @@ impl Poll for HandUp {
 struct EndTwice(bool);
 
 impl Poll for EndTwice {
-    fn poll(&mut self, ctx: PollContext<'_>) -> PollResult {
+    type Port = TestPort;
+
+    fn poll(&mut self, ctx: PollContext<'_, TestPort>) -> PollResult {
         let napi = ctx.as_ptr();
         let result = if self.0 {
             ctx.complete_done()
@@ -155,13 +163,13 @@ impl Poll for EndTwice {
 }
 
 /// The device that was made last.
-fn last_device() -> Result<ARef<NetDevice>> {
+fn last_device() -> Result<ARef<Device<TestPort>>> {
     let guard = rcu::read_lock();
     Ok(find(&guard).ok_or(ENODEV)?.into())
 }
 
 /// Polls once, and returns what was found.
-fn poll_once<P: Poll>(poll: P, dev: &NetDevice) -> Result<u32> {
+fn poll_once<P: Poll<Port = TestPort>>(poll: P, dev: &Device<TestPort>) -> Result<u32> {
     let napi = KBox::pin_init(Napi::new(poll), GFP_KERNEL)?;
     FOUND.store(0, Relaxed);
     napi.enable(dev, 0)?;
@@ -178,7 +186,7 @@ fn poll_once<P: Poll>(poll: P, dev: &NetDevice) -> Result<u32> {
 }
 
 /// An empty packet with room and headroom, which can be filled.
-fn alloc_skb(ctx: &mut PollContext<'_>, size: usize) -> bool {
+fn alloc_skb(ctx: &mut PollContext<'_, TestPort>, size: usize) -> bool {
     let Ok(mut skb) = ctx.alloc_skb(size) else {
         return false;
     };
@@ -189,7 +197,7 @@ fn alloc_skb(ctx: &mut PollContext<'_>, size: usize) -> bool {
 }
 
 /// A packet around a fragment, with another one added.
-fn build_skb(ctx: &mut PollContext<'_>) -> Result {
+fn build_skb(ctx: &mut PollContext<'_, TestPort>) -> Result {
     let mut head = PageFrag::alloc_head(32, 100)?;
     head.put_data(b"head")?;
     let mut skb = ctx.build_skb(head).map_err(|(_, e)| e)?;
@@ -207,7 +215,7 @@ fn build_skb(ctx: &mut PollContext<'_>) -> Result {
 }
 
 /// A fragment without room for the bookkeeping comes back.
-fn no_room(ctx: &mut PollContext<'_>) -> Result {
+fn no_room(ctx: &mut PollContext<'_, TestPort>) -> Result {
     let mut frag = ctx.alloc_frag(size_of::<bindings::skb_shared_info>())?;
     frag.put_data(b"data")?;
     match ctx.build_skb(frag) {

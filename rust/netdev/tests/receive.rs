@@ -6,11 +6,13 @@ use super::{
     device,
     find,
     Registration,
+    TestPort,
     ETHERTYPE, //
 };
 use crate::{
     bindings,
     netdev::{
+        Device,
         Napi,
         NetDevice,
         PacketHandler,
@@ -78,7 +80,7 @@ fn napi_id(skb: &SkBuff<Cloned>) -> u32 {
 }
 
 /// A frame whose payload starts with `digit`, and which perhaps stands for several.
-fn frame(ctx: &mut PollContext<'_>, digit: u8, gso: bool) -> Result<SkBuff> {
+fn frame(ctx: &mut PollContext<'_, TestPort>, digit: u8, gso: bool) -> Result<SkBuff> {
     let mut frame = [0; 64];
     frame[12..14].copy_from_slice(&ETHERTYPE.to_be_bytes());
     frame[14] = digit;
@@ -101,7 +103,9 @@ struct Receive {
 }
 
 impl Poll for Receive {
-    fn poll(&mut self, mut ctx: PollContext<'_>) -> PollResult {
+    type Port = TestPort;
+
+    fn poll(&mut self, mut ctx: PollContext<'_, TestPort>) -> PollResult {
         let dev = ctx.device();
         if ROUNDS.fetch_add(1, Relaxed) == 0 {
             for (n, more) in self.more.into_iter().enumerate() {
@@ -123,7 +127,7 @@ impl Poll for Receive {
 fn round(more: [bool; 3], gso: bool, gro_flush_timeout: c_ulong) -> Result<[u32; 4]> {
     let kind = KBox::pin_init(Registration::register(), GFP_KERNEL)?;
     device(&kind)?;
-    let dev: ARef<NetDevice> = {
+    let dev: ARef<Device<TestPort>> = {
         let guard = rcu::read_lock();
         find(&guard).ok_or(ENODEV)?.into()
     };
