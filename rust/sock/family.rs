@@ -32,8 +32,11 @@ use kernel::{
         Acquire,
         Atomic,
         Full,
-        Relaxed,
         Release, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     },
     types::Opaque,
     ThisModule, //
@@ -160,13 +163,17 @@ pub trait Family: Sized + 'static {
 /// # Invariants
 ///
 /// `proto` and `ops` do not change while `taken` is not 0. `context` is null, or points to the
-/// context in a live [`Registration`], which has both registered.
+/// context in a live [`Registration`], which has both registered. `sockets` is at least the number
+/// of sockets of the family.
+#[repr(C)]
 pub struct Protocol<F: Family> {
     proto: Opaque<bindings::proto>,
     ops: Opaque<bindings::proto_ops>,
     family: Opaque<bindings::net_proto_family>,
     /// Somebody registers it, or has.
     taken: Atomic<u32>,
+    /// Sockets that there are, and those that are being made.
+    sockets: Atomic<u32>,
     context: Atomic<*mut c_void>,
     _family: PhantomData<F>,
 }
@@ -182,6 +189,7 @@ impl<F: Family> Protocol<F> {
             ops: Opaque::zeroed(),
             family: Opaque::zeroed(),
             taken: Atomic::new(0),
+            sockets: Atomic::new(0),
             context: Atomic::new(core::ptr::null_mut()),
             _family: PhantomData,
         }
@@ -195,11 +203,33 @@ impl<F: Family> Protocol<F> {
         self.ops.get()
     }
 
-    /// Returns what the sockets share, or `None` if the family is not registered.
-    pub(super) fn context(&self) -> Option<&F::Context> {
-        // SAFETY: By the type invariant; a registration ends only when the module goes, and then no
-        // callback of the family runs: each holds a reference to the module.
-        unsafe { self.context.load(Acquire).cast::<F::Context>().as_ref() }
+    /// Begins to make a socket: returns what the sockets share, or `None` if the family is not
+    /// registered. There is a socket from here on, until [`freed`](Self::freed) is called.
+    pub(super) fn begin(&self) -> Option<&F::Context> {
+        // INVARIANT: Counted before there is one. Either the end of the registration sees it and
+        // waits, or what follows sees that end.
+        self.sockets.fetch_add(1, Full);
+        // SAFETY: By the type invariant; the registration does not end before the socket does.
+        let context = unsafe { self.context.load(Acquire).cast::<F::Context>().as_ref() };
+        if context.is_none() {
+            self.freed();
+        }
+        context
+    }
+
+    /// Returns the one that a socket was made of.
+    ///
+    /// # Safety
+    ///
+    /// `sk` is a socket of `F`.
+    pub(super) unsafe fn of<'a>(sk: *const bindings::sock) -> &'a Self {
+        // SAFETY: By the requirements of this function; `proto` is the first field. It is static.
+        unsafe { &*(*sk).sk_prot_creator.cast::<Self>() }
+    }
+
+    /// A socket is no more, but for its memory.
+    pub(super) fn freed(&self) {
+        self.sockets.fetch_sub(1, Release);
     }
 }
 
@@ -210,6 +240,8 @@ impl<F: Family> Default for Protocol<F> {
 }
 
 /// The registration of a family. Keep it in the module: dropped, no socket can be made any more.
+/// The drop waits for the sockets that there are; a module with sockets is not unloaded, so there
+/// are none then.
 ///
 /// # Invariants
 ///
@@ -305,17 +337,22 @@ impl<F: Family> Registration<F> {
 impl<F: Family> PinnedDrop for Registration<F> {
     fn drop(self: Pin<&mut Self>) {
         let protocol = self.protocol;
-        // SAFETY: It is registered by the type invariant. The module is going, so no socket is
-        // left; the barrier waits for those that RCU is still freeing. A destructor of the family
-        // has given the last byte back before its socket could go, but the task may have been
-        // preempted on the way out of the module: that is what is waited for after it.
+        // SAFETY: It is registered by the type invariant.
+        unsafe { bindings::sock_unregister(self.family) };
+        // No more sockets. The barrier is that of `Protocol::begin`.
+        protocol.context.xchg(core::ptr::null_mut(), Full);
+        while protocol.sockets.load(Acquire) != 0 {
+            fsleep(Delta::from_millis(1));
+        }
+        // SAFETY: No socket is left; the barrier waits for those that RCU is still freeing. A
+        // destructor of the family has given the last byte back before its socket could go, but the
+        // task may have been preempted on the way out of the module: that is what is waited for
+        // after it.
         unsafe {
-            bindings::sock_unregister(self.family);
             bindings::rcu_barrier();
             bindings::synchronize_rcu_tasks();
             bindings::proto_unregister(protocol.proto.get());
         }
-        protocol.context.store(core::ptr::null_mut(), Relaxed);
         protocol.taken.store(0, Release);
     }
 }

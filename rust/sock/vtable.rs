@@ -11,6 +11,7 @@ use super::{
     Family,
     Ioctl,
     LiveSocket,
+    Protocol,
     RecvMsg,
     SendMsg,
     Shutdown,
@@ -118,7 +119,7 @@ unsafe extern "C" fn create<F: Family>(
 ) -> c_int {
     from_result(|| {
         let registered = F::protocol();
-        let context = registered.context().ok_or(EAFNOSUPPORT)?;
+        let context = registered.begin().ok_or(EAFNOSUPPORT)?;
         // SAFETY: The socket is new, and the namespace valid.
         let args = unsafe {
             Create {
@@ -139,6 +140,7 @@ unsafe extern "C" fn create<F: Family>(
             )
         };
         if sk.is_null() {
+            registered.freed();
             return Err(ENOBUFS);
         }
         // SAFETY: `sk` is new, and stays where it is. Whoever fails leaves nothing behind, so then
@@ -147,6 +149,7 @@ unsafe extern "C" fn create<F: Family>(
             let data = &raw mut (*sk.cast::<Socket<F>>()).data;
             if let Err(e) = pin_init::raw_try_init(data, F::create(context, &args)) {
                 bindings::sk_free(sk);
+                registered.freed();
                 return Err(e);
             }
         }
@@ -181,6 +184,7 @@ unsafe extern "C" fn destruct<F: Family>(sk: *mut bindings::sock) {
         ptr::drop_in_place(&raw mut (*sk.cast::<Socket<F>>()).data);
         // Here and not in `release`: a closed socket whose packets are in flight still counts.
         bindings::sock_prot_inuse_add(sk, -1);
+        Protocol::<F>::of(sk).freed();
     }
 }
 

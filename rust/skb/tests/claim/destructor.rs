@@ -23,12 +23,34 @@ use crate::skb::OwnerKind;
 use kernel::{
     prelude::*,
     str::CString,
-    sync::atomic::Relaxed, //
+    sync::atomic::Relaxed,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    workqueue, //
 };
 
 #[kunit_tests(knet_skb_claim_destructor)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registration_ends_after_its_last_socket() -> Result {
+        let family = family::register()?;
+        let sock = TestSocket::open(&family)?;
+        let mut skb = packet()?;
+        skb.set_owner_wmem(sock.live());
+        drop(sock);
+        // The packet is all that keeps the socket.
+        workqueue::system().try_spawn(GFP_KERNEL, move || {
+            fsleep(Delta::from_millis(50));
+            skb.consume();
+        })?;
+        drop(family);
+        assert_eq!((family::calls().0, family::freed()), (1, 1));
+        Ok(())
+    }
 
     #[test]
     fn exactly_truesize_is_charged_and_comes_back() -> Result {
