@@ -73,11 +73,18 @@ module! {
     authors: ["The wren authors"],
     description: "Network drivers and protocols in Rust: packets with their ownership in the types",
     license: "GPL",
+    params: {
+        tsq_by_work: u8 {
+            default: 0,
+            description: "1: sockets that were throttled send on by BH work, not by a tasklet (default 0)",
+        },
+    },
 }
 
-/// The module itself: it only shows its counters.
+/// The module itself: its counters, and what all protocols share.
 #[pin_data]
 struct Knet {
+    tsq: sock::tsq::Queues,
     /// `/sys/kernel/debug/knet`
     #[pin]
     debugfs: debugfs::Scope<()>,
@@ -86,6 +93,7 @@ struct Knet {
 impl kernel::InPlaceModule for Knet {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            tsq: sock::tsq::Queues::new(module_parameters::tsq_by_work.value() != 0)?,
             debugfs <- debugfs::Scope::dir((), c"knet", |(), dir| {
                 dir.read_only_file(c"implicit_drops", &skb::IMPLICIT_DROPS);
             }),

@@ -28,7 +28,9 @@ mod family;
 mod kern;
 pub mod msg;
 mod opt;
+mod slock;
 mod table;
+pub mod tsq;
 mod vtable;
 
 #[cfg(CONFIG_KUNIT)]
@@ -53,6 +55,7 @@ pub use self::{
         OptOut,
         OptVal, //
     },
+    slock::SpinLocked,
     table::SockTable,
 };
 
@@ -458,6 +461,7 @@ impl Drop for SockGuard<'_> {
 pub struct Socket<F: Family> {
     sk: Sock,
     table: Atomic<*mut c_void>,
+    tsq: tsq::Tsq,
     data: F::Data,
 }
 

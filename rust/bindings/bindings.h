@@ -9,6 +9,7 @@
 #include <linux/hrtimer.h>
 #include <linux/if_arp.h>
 #include <linux/if_packet.h>
+#include <linux/interrupt.h>
 #include <linux/kallsyms.h>
 #include <linux/mman.h>
 #include <linux/mmzone.h>
@@ -16,12 +17,14 @@
 #include <linux/net.h>
 #include <linux/netdevice.h>
 #include <linux/page_frag_cache.h>
+#include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
 #include <linux/sockios.h>
+#include <linux/workqueue.h>
 #include <net/busy_poll.h>
 #include <net/checksum.h>
 #include <net/dropreason.h>

@@ -17,9 +17,12 @@
 
 #include "bottom_half.c"
 #include "if_vlan.c"
+#include "interrupt.c"
 #include "irqflags.c"
 #include "net.c"
 #include "netdevice.c"
+#include "percpu.c"
 #include "refcount.c"
 #include "skbuff.c"
 #include "sock.c"
+#include "workqueue.c"

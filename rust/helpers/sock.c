@@ -8,6 +8,21 @@ __knet_helper void knet_helper_lock_sock(struct sock *sk)
 	lock_sock(sk);
 }
 
+__knet_helper void knet_helper_bh_lock_sock(struct sock *sk)
+{
+	bh_lock_sock(sk);
+}
+
+__knet_helper void knet_helper_bh_unlock_sock(struct sock *sk)
+{
+	bh_unlock_sock(sk);
+}
+
+__knet_helper bool knet_helper_sock_owned_by_user(const struct sock *sk)
+{
+	return sock_owned_by_user(sk);
+}
+
 __knet_helper bool knet_helper_sk_fullsock(const struct sock *sk)
 {
 	return sk_fullsock(sk);

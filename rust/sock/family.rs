@@ -8,10 +8,12 @@ use super::{
         OptOut,
         OptVal, //
     },
+    slock::SpinLocked,
     vtable,
     LiveSocket,
     RecvMsg,
-    SendMsg, //
+    SendMsg,
+    Socket, //
 };
 use crate::{
     bindings,
@@ -32,6 +34,7 @@ use kernel::{
         Acquire,
         Atomic,
         Full,
+        Relaxed,
         Release, //
     },
     time::{
@@ -74,8 +77,8 @@ pub enum Shutdown {
     Both,
 }
 
-/// A family of datagram sockets. All callbacks run in process context and may sleep; none holds
-/// the socket's lock unless it takes it.
+/// A family of datagram sockets. All callbacks that do not say otherwise run in process context and
+/// may sleep; none holds the socket's lock unless it takes it.
 ///
 /// A callback that is left out is not supported: the call fails with `EOPNOTSUPP`.
 #[vtable]
@@ -154,9 +157,27 @@ pub trait Family: Sized + 'static {
     /// `recvmsg(2)` and its relatives: returns what the call returns.
     fn recvmsg(sk: &LiveSocket<Self>, msg: &mut RecvMsg<'_>) -> Result<usize>;
 
+    /// Whoever owned the socket lets go of it: what others have left to do because of that is to be
+    /// done. Called with the spinlock held and bottom halves disabled; must not sleep.
+    fn release_cb(_sk: &SpinLocked<'_, Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A packet that was charged to the send buffer by `sock_wfree` was released, or the send
+    /// buffer has grown. Writers are woken after this. The socket may be closed.
+    ///
+    /// Context: any but hard interrupt; perhaps with the lock of a transmit queue held, so nothing
+    /// may be sent from here.
+    fn write_space(_sk: &Socket<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// `ioctl(2)`.
     fn ioctl(sk: &LiveSocket<Self>, cmd: Ioctl) -> Result<u32>;
 }
+
+/// A write-space callback as C knows it.
+type WriteSpace = unsafe extern "C" fn(*mut bindings::sock);
 
 /// What C knows of a family: a `static` of the driver.
 ///
@@ -164,7 +185,7 @@ pub trait Family: Sized + 'static {
 ///
 /// `proto` and `ops` do not change while `taken` is not 0. `context` is null, or points to the
 /// context in a live [`Registration`], which has both registered. `sockets` is at least the number
-/// of sockets of the family.
+/// of sockets of the family. `write_space` is 0 or a [`WriteSpace`].
 #[repr(C)]
 pub struct Protocol<F: Family> {
     proto: Opaque<bindings::proto>,
@@ -174,6 +195,8 @@ pub struct Protocol<F: Family> {
     taken: Atomic<u32>,
     /// Sockets that there are, and those that are being made.
     sockets: Atomic<u32>,
+    /// The write-space callback of the core, of which no module knows the name.
+    write_space: Atomic<usize>,
     context: Atomic<*mut c_void>,
     _family: PhantomData<F>,
 }
@@ -190,6 +213,7 @@ impl<F: Family> Protocol<F> {
             family: Opaque::zeroed(),
             taken: Atomic::new(0),
             sockets: Atomic::new(0),
+            write_space: Atomic::new(0),
             context: Atomic::new(core::ptr::null_mut()),
             _family: PhantomData,
         }
@@ -225,6 +249,18 @@ impl<F: Family> Protocol<F> {
     pub(super) unsafe fn of<'a>(sk: *const bindings::sock) -> &'a Self {
         // SAFETY: By the requirements of this function; `proto` is the first field. It is static.
         unsafe { &*(*sk).sk_prot_creator.cast::<Self>() }
+    }
+
+    /// Remembers the write-space callback that the core has set.
+    pub(super) fn set_write_space(&self, callback: Option<WriteSpace>) {
+        // INVARIANT: It is 0 or such a function.
+        self.write_space
+            .store(callback.map_or(0, |callback| callback as usize), Relaxed);
+    }
+
+    pub(super) fn write_space(&self) -> Option<WriteSpace> {
+        // SAFETY: A function pointer that is 0 is `None`, and others were such functions.
+        unsafe { core::mem::transmute::<usize, Option<WriteSpace>>(self.write_space.load(Relaxed)) }
     }
 
     /// A socket is no more, but for its memory.

@@ -7,6 +7,8 @@ use super::{
         OptOut,
         OptVal, //
     },
+    slock::SpinLocked,
+    tsq::Tsq,
     Create,
     Family,
     Ioctl,
@@ -54,6 +56,9 @@ pub(super) fn proto<F: Family>(owner: *mut kernel::bindings::module) -> bindings
     }
     proto.owner = owner;
     proto.obj_size = size_of::<Socket<F>>() as c_uint;
+    if F::HAS_RELEASE_CB {
+        proto.release_cb = Some(release_cb::<F>);
+    }
     // No `memory_allocated`: `SkBuff::set_owner_r` relies on that, or it would need a lock.
     proto
 }
@@ -158,6 +163,11 @@ unsafe extern "C" fn create<F: Family>(
             (*sock).ops = registered.ops();
             bindings::sock_init_data(sock, sk);
             (&raw mut (*sk.cast::<Socket<F>>()).table).write(Atomic::new(ptr::null_mut()));
+            (&raw mut (*sk.cast::<Socket<F>>()).tsq).write(Tsq::new());
+            if F::HAS_WRITE_SPACE {
+                registered.set_write_space((*sk).sk_write_space);
+                (*sk).sk_write_space = Some(write_space::<F>);
+            }
             (*sk).sk_destruct = Some(destruct::<F>);
             bindings::sock_set_rcu_free(sk);
             bindings::sock_prot_inuse_add(sk, 1);
@@ -168,6 +178,27 @@ unsafe extern "C" fn create<F: Family>(
         }
         Ok(0)
     })
+}
+
+/// # Safety
+///
+/// Called by `release_sock` for a socket of `F`, with its spinlock held.
+unsafe extern "C" fn release_cb<F: Family>(sk: *mut bindings::sock) {
+    // SAFETY: By the requirements of this function; the caller owns the socket and holds it.
+    F::release_cb(&unsafe { SpinLocked::new(LiveSocket::from_raw(sk)) });
+}
+
+/// # Safety
+///
+/// Called as the write-space callback of a socket of `F`, whose memory somebody keeps.
+unsafe extern "C" fn write_space<F: Family>(sk: *mut bindings::sock) {
+    // SAFETY: By the requirements of this function.
+    unsafe {
+        F::write_space(Socket::from_raw(sk));
+        if let Some(default) = Protocol::<F>::of(sk).write_space() {
+            default(sk);
+        }
+    }
 }
 
 /// Runs when the socket is freed, in softirq: no reference and no charged packet is left.
