@@ -230,6 +230,26 @@ int link_speed(const char *name, unsigned int mbps)
 	return device_ioctl(SIOCETHTOOL, name, &ifr);
 }
 
+int link_stats(const char *name, struct link_stats *stats)
+{
+	FILE *file = fopen("/proc/thread-self/net/dev", "re");
+	char line[512], found[IFNAMSIZ];
+	int ret = -ENODEV;
+
+	if (!file)
+		return -errno;
+	while (ret && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %15[^:]: %lld%lld%lld%lld %*d%*d%*d%*d %lld%lld%lld%lld", found,
+			   &stats->rx_bytes, &stats->rx_packets, &stats->rx_errors,
+			   &stats->rx_dropped, &stats->tx_bytes, &stats->tx_packets,
+			   &stats->tx_errors, &stats->tx_dropped) == 9 &&
+		    !strcmp(found, name))
+			ret = 0;
+	}
+	fclose(file);
+	return ret;
+}
+
 int link_rings(const char *name, struct shape *shape)
 {
 	struct ethtool_ringparam param = { .cmd = ETHTOOL_GRINGPARAM };

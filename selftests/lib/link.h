@@ -24,6 +24,20 @@ int link_speed(const char *name, unsigned int mbps);
 
 #define WIRE_FAST	((unsigned int)-1)
 
+/* What /proc/net/dev tells */
+struct link_stats {
+	long long rx_bytes;
+	long long rx_packets;
+	long long rx_errors;
+	long long rx_dropped;
+	long long tx_bytes;
+	long long tx_packets;
+	long long tx_errors;
+	long long tx_dropped;
+};
+
+int link_stats(const char *name, struct link_stats *stats);
+
 /* The sizes of the rings, or the channels */
 struct shape {
 	unsigned int rx;
