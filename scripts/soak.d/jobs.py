@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import rtnl
+import wren
 from mix import TRAFFIC, Mix
 from wren import (
     Namespace,
@@ -122,9 +123,20 @@ def cycles():
     print(f"# {COUNT} pairs")
 
 
+def stress():
+    """Sockets of AF_WREN: 64 threads, signals, devices that go down and up."""
+    program = os.path.join(os.path.dirname(wren.__file__), "../af_wren/stress")
+    result = subprocess.run(
+        [program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    notes = [line for line in result.stdout.splitlines() if " received, " in line]
+    print(notes[0] if not result.returncode and notes else result.stdout)
+    ksft_eq(result.returncode, 0)
+
+
 def main():
     """Run them."""
-    ksft_run([mix, churn, cycles])
+    ksft_run([mix, churn, cycles, stress])
     ksft_exit()
 
 

@@ -23,6 +23,8 @@ KUNIT = pathlib.Path("/sys/module/kunit/parameters/filter_glob")
 
 # Seconds of one job; a mix that has gone wrong is then short enough to be looked at.
 SLICE = 20
+# Those that take as long as they are told
+TIMED = ("mix", "churn", "stress")
 # A job that takes so many seconds more hangs: a debug kernel on a busy emulator takes its time.
 PATIENCE = 600
 # Pairs that are made and deleted in a soak of ten minutes or more, and how often the modules
@@ -104,13 +106,13 @@ class Soak:
                 self.problem(f"rmmod {module}: {result.stderr.decode()}")
 
     def traffic(self, seconds):
-        """Mixes and dying namespaces side by side, with new seeds again and again, while pairs are
-        made and deleted."""
+        """Mixes, dying namespaces and sockets side by side, with new seeds again and again, while
+        pairs are made and deleted."""
         end = time.monotonic() + seconds
         pairs = max(PAIRS * min(seconds, 600) // 600, BATCH)
         while (left := end - time.monotonic()) > 0:
             length = max(min(SLICE, int(left)), 5)
-            jobs = [self.start(job, seed=self.seed, seconds=length) for job in ("mix", "churn")]
+            jobs = [self.start(job, seed=self.seed, seconds=length) for job in TIMED]
             if self.done.get("cycles", 0) < pairs:
                 jobs.append(self.start("cycles", seed=self.seed, count=BATCH))
             for job in jobs:
