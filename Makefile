@@ -34,6 +34,7 @@ help:
 	@echo '  make contract        which statements the last run has proved'
 	@echo '  make latency         how long a ping waits while TCP fills the wire'
 	@echo '  make soak            ten minutes of everything at once  [SECONDS=N]'
+	@echo '  make fuzz            a minute of wrong frames and calls  [SECONDS=N] [SEED=N]'
 	@echo '  make check           style and static checks of the sources'
 	@echo '  make bench           what it costs, in instructions  [BENCH="suite..."] [FILTER="pattern"]'
 	@echo '  make bench-plot      draw the tables that were kept'
@@ -95,7 +96,7 @@ clean:
 KERNEL ?= stock
 test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: vm demo test kunit selftests contract latency soak bench bench-plot
+.PHONY: vm demo test kunit selftests contract latency soak fuzz bench bench-plot
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
@@ -112,6 +113,8 @@ latency: modules
 	@scripts/latency
 soak: modules-debug
 	@scripts/soak $(if $(SECONDS),--seconds $(SECONDS))
+fuzz: modules-debug
+	@scripts/fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 bench: modules
 	@scripts/bench $(BENCH) $(if $(FILTER),--filter '$(FILTER)')
 bench-plot: lab-root
