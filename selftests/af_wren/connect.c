@@ -3,39 +3,23 @@
 #include <poll.h>
 
 #include "../lib/harness.h"
-
-#define PORT	1000
+#include "../lib/pair.h"
 
 FIXTURE(connect) {
-	struct link link;
-	struct sockaddr_wren to;
-	int tx;
-	int rx;
+	PAIR_FIXTURE;
 };
 
-FIXTURE_VARIANT(connect) {
-	enum link_kind kind;
-};
-
-FIXTURE_VARIANT_ADD(connect, wren) {
-	.kind = LINK_WREN,
-};
-
-FIXTURE_VARIANT_ADD(connect, phys) {
-	.kind = LINK_PHYS,
-};
+OVER_EACH_LINK(connect);
 
 FIXTURE_SETUP(connect)
 {
 	if (!link_there(variant->kind))
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
-	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
-	self->rx = wren_bound(&self->link.b, PORT);
-	ASSERT_LE(0, self->rx);
-	ASSERT_EQ(0, set_timeout(self->rx, SO_RCVTIMEO, LONG_MS));
+		SKIP(return, NO_NICS);
+	ASSERT_EQ(0, pair_open(&self->pair, variant->kind));
+	/* One that has no port yet */
+	close(self->tx);
 	self->tx = wren_socket(0);
 	ASSERT_LE(0, self->tx);
-	self->to = wren_addr(self->link.a.index, PORT, self->link.b.mac);
 }
 
 FIXTURE_TEARDOWN(connect)

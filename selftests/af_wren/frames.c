@@ -7,8 +7,8 @@
 #include <sys/uio.h>
 
 #include "../lib/harness.h"
+#include "../lib/pair.h"
 
-#define PORT		1000
 #define SENDER		2000
 
 struct frame {
@@ -25,22 +25,12 @@ struct ends {
 };
 
 FIXTURE(frames) {
-	struct link link;
+	PAIR_FIXTURE;
 	struct frame frame;
 	struct ends ends;
 };
 
-FIXTURE_VARIANT(frames) {
-	enum link_kind kind;
-};
-
-FIXTURE_VARIANT_ADD(frames, wren) {
-	.kind = LINK_WREN,
-};
-
-FIXTURE_VARIANT_ADD(frames, phys) {
-	.kind = LINK_PHYS,
-};
+OVER_EACH_LINK(frames);
 
 static void set_payload(struct frame *frame, const char *text)
 {
@@ -51,11 +41,9 @@ static void set_payload(struct frame *frame, const char *text)
 FIXTURE_SETUP(frames)
 {
 	if (!link_there(variant->kind))
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
-	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
-	self->ends.rx = wren_bound(&self->link.b, PORT);
-	ASSERT_LE(0, self->ends.rx);
-	ASSERT_EQ(0, set_timeout(self->ends.rx, SO_RCVTIMEO, LONG_MS));
+		SKIP(return, NO_NICS);
+	ASSERT_EQ(0, pair_open(&self->pair, variant->kind));
+	self->ends.rx = self->rx;
 	self->ends.raw = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	ASSERT_LE(0, self->ends.raw);
 	self->ends.ifindex = self->link.a.index;

@@ -4,9 +4,7 @@
  * or have bytes in its ring: they are told, nobody sleeps on, nothing is kept.
  */
 #include "../lib/harness.h"
-
-#define PORT	1000
-#define LEN	1400
+#include "../lib/pair.h"
 
 FIXTURE(gone) {
 	struct link link;
@@ -16,22 +14,12 @@ FIXTURE(gone) {
 	char data[LEN];
 };
 
-FIXTURE_VARIANT(gone) {
-	enum link_kind kind;
-};
-
-FIXTURE_VARIANT_ADD(gone, wren) {
-	.kind = LINK_WREN,
-};
-
-FIXTURE_VARIANT_ADD(gone, phys) {
-	.kind = LINK_PHYS,
-};
+OVER_EACH_LINK(gone);
 
 FIXTURE_SETUP(gone)
 {
 	if (!link_there(variant->kind))
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
+		SKIP(return, NO_NICS);
 	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
 	self->tx = wren_bound(&self->link.a, PORT);
 	ASSERT_LE(0, self->tx);

@@ -6,41 +6,23 @@
 #include <sys/ioctl.h>
 
 #include "../lib/harness.h"
-
-#define PORT	1000
+#include "../lib/pair.h"
 
 static const unsigned char group[ETH_ALEN] = { 0x03, 0, 0, 0x77, 0x72, 1 };
 static const unsigned char other_group[ETH_ALEN] = { 0x03, 0, 0, 0x77, 0x72, 2 };
 
 FIXTURE(multicast) {
-	struct link link;
+	PAIR_FIXTURE;
 	struct wren_mreq mreq;
-	int tx;
-	int rx;
 };
 
-FIXTURE_VARIANT(multicast) {
-	enum link_kind kind;
-};
-
-FIXTURE_VARIANT_ADD(multicast, wren) {
-	.kind = LINK_WREN,
-};
-
-FIXTURE_VARIANT_ADD(multicast, phys) {
-	.kind = LINK_PHYS,
-};
+OVER_EACH_LINK(multicast);
 
 FIXTURE_SETUP(multicast)
 {
 	if (!link_there(variant->kind))
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
-	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
-	self->rx = wren_bound(&self->link.b, PORT);
-	ASSERT_LE(0, self->rx);
-	ASSERT_EQ(0, set_timeout(self->rx, SO_RCVTIMEO, LONG_MS));
-	self->tx = wren_bound(&self->link.a, 0);
-	ASSERT_LE(0, self->tx);
+		SKIP(return, NO_NICS);
+	ASSERT_EQ(0, pair_open(&self->pair, variant->kind));
 	self->mreq.wrenm_ifindex = self->link.b.index;
 	memcpy(self->mreq.wrenm_mac, group, ETH_ALEN);
 }

@@ -8,8 +8,7 @@
 #include <poll.h>
 
 #include "../lib/harness.h"
-
-#define PORT	1000
+#include "../lib/pair.h"
 
 struct frame {
 	struct wrenhdr wren;
@@ -17,10 +16,7 @@ struct frame {
 };
 
 FIXTURE(options) {
-	struct link link;
-	struct sockaddr_wren to;
-	int tx;
-	int rx;
+	PAIR_FIXTURE;
 	/* Raw sockets at a and b */
 	int raw_a;
 	int raw_b;
@@ -28,34 +24,18 @@ FIXTURE(options) {
 	struct frame got;
 };
 
-FIXTURE_VARIANT(options) {
-	enum link_kind kind;
-};
-
-FIXTURE_VARIANT_ADD(options, wren) {
-	.kind = LINK_WREN,
-};
-
-FIXTURE_VARIANT_ADD(options, phys) {
-	.kind = LINK_PHYS,
-};
+OVER_EACH_LINK(options);
 
 FIXTURE_SETUP(options)
 {
 	if (!link_there(variant->kind))
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
-	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
-	self->rx = wren_bound(&self->link.b, PORT);
-	ASSERT_LE(0, self->rx);
-	self->tx = wren_bound(&self->link.a, 0);
-	ASSERT_LE(0, self->tx);
+		SKIP(return, NO_NICS);
+	ASSERT_EQ(0, pair_open(&self->pair, variant->kind));
 	self->raw_a = wren_raw(&self->link.a);
 	ASSERT_LE(0, self->raw_a);
 	self->raw_b = wren_raw(&self->link.b);
 	ASSERT_LE(0, self->raw_b);
-	ASSERT_EQ(0, set_timeout(self->rx, SO_RCVTIMEO, LONG_MS));
 	ASSERT_EQ(0, set_timeout(self->raw_b, SO_RCVTIMEO, LONG_MS));
-	self->to = wren_addr(0, PORT, self->link.b.mac);
 }
 
 FIXTURE_TEARDOWN(options)

@@ -4,8 +4,7 @@
 #include <sys/stat.h>
 
 #include "../lib/harness.h"
-
-#define PORT	1000
+#include "../lib/pair.h"
 
 struct line {
 	char type[8];
@@ -21,19 +20,13 @@ struct line {
 };
 
 FIXTURE(proc) {
-	struct link link;
+	PAIR_FIXTURE;
 	struct line line;
-	int tx;
-	int rx;
 };
 
 FIXTURE_SETUP(proc)
 {
-	ASSERT_EQ(0, link_setup(&self->link, LINK_WREN));
-	self->tx = wren_bound(&self->link.a, 0);
-	ASSERT_LE(0, self->tx);
-	self->rx = wren_bound(&self->link.b, PORT);
-	ASSERT_LE(0, self->rx);
+	ASSERT_EQ(0, pair_open(&self->pair, LINK_WREN));
 }
 
 FIXTURE_TEARDOWN(proc)
@@ -69,7 +62,6 @@ static int look(int fd, struct line *found)
 
 TEST_F(proc, line_of_a_socket)
 {
-	struct sockaddr_wren to = wren_addr(0, PORT, self->link.b.mac);
 	unsigned char *m = self->link.b.mac;
 	struct line *line = &self->line;
 	char mac[20];
@@ -81,7 +73,7 @@ TEST_F(proc, line_of_a_socket)
 	EXPECT_STREQ("00:00:00:00:00:00", line->mac);
 	EXPECT_EQ(0, line->wmem);
 
-	ASSERT_EQ(0, wren_connect(self->tx, &to));
+	ASSERT_EQ(0, wren_connect(self->tx, &self->to));
 	ASSERT_EQ(0, wire_stop(&self->link));
 	ASSERT_EQ(100, wren_sendto(self->tx, line, 100, 0, NULL));
 	ASSERT_EQ(1, look(self->tx, line));
@@ -97,13 +89,12 @@ TEST_F(proc, line_of_a_socket)
 
 TEST_F(proc, receive_buffer_and_drops)
 {
-	struct sockaddr_wren to = wren_addr(0, PORT, self->link.b.mac);
 	char data[1000] = "";
 	int i, old;
 
 	ASSERT_EQ(0, set_sockopt(self->rx, SO_RCVBUF, 1));
 	for (i = 0; i < 20; i++)
-		ASSERT_EQ(1000, wren_sendto(self->tx, data, sizeof(data), 0, &to));
+		ASSERT_EQ(1000, wren_sendto(self->tx, data, sizeof(data), 0, &self->to));
 	EXPECT_TRUE(eventually(!outq(self->tx)));
 	EXPECT_TRUE(eventually(meminfo(self->rx, SK_MEMINFO_DROPS)));
 	old = ns_enter(self->link.b.ns);

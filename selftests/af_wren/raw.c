@@ -5,8 +5,7 @@
 #include <sys/wait.h>
 
 #include "../lib/harness.h"
-
-#define PORT	1000
+#include "../lib/pair.h"
 
 struct frame {
 	struct wrenhdr wren;
@@ -14,41 +13,22 @@ struct frame {
 };
 
 FIXTURE(raw) {
-	struct link link;
-	struct sockaddr_wren to;
+	PAIR_FIXTURE;
 	struct frame frame;
 	struct frame got;
-	int tx;
-	int rx;
 	int raw;
 };
 
-FIXTURE_VARIANT(raw) {
-	enum link_kind kind;
-};
-
-FIXTURE_VARIANT_ADD(raw, wren) {
-	.kind = LINK_WREN,
-};
-
-FIXTURE_VARIANT_ADD(raw, phys) {
-	.kind = LINK_PHYS,
-};
+OVER_EACH_LINK(raw);
 
 FIXTURE_SETUP(raw)
 {
 	if (!link_there(variant->kind))
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
-	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
-	self->rx = wren_bound(&self->link.b, PORT);
-	ASSERT_LE(0, self->rx);
-	ASSERT_EQ(0, set_timeout(self->rx, SO_RCVTIMEO, LONG_MS));
-	self->tx = wren_bound(&self->link.a, 0);
-	ASSERT_LE(0, self->tx);
+		SKIP(return, NO_NICS);
+	ASSERT_EQ(0, pair_open(&self->pair, variant->kind));
 	self->raw = wren_raw(&self->link.b);
 	ASSERT_LE(0, self->raw);
 	ASSERT_EQ(0, set_timeout(self->raw, SO_RCVTIMEO, LONG_MS));
-	self->to = wren_addr(0, PORT, self->link.b.mac);
 	self->frame.wren.version = WREN_VERSION;
 	self->frame.wren.type = WREN_TYPE_DGRAM;
 	self->frame.wren.sport = htons(2000);

@@ -88,6 +88,8 @@ struct link {
 
 /* Does this machine have such a link? */
 bool link_there(enum link_kind kind);
+/* Why a test of LINK_PHYS is skipped */
+#define NO_NICS	"WREN_PHYS_A and WREN_PHYS_B are not set"
 /* Both ends up, with carrier, and the caller in the namespace of end a. */
 int link_setup(struct link *link, enum link_kind kind);
 void link_teardown(struct link *link);
