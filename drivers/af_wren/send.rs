@@ -65,7 +65,8 @@ fn device<'a>(
     if !dev.is_ethernet() {
         return Err(ENODEV);
     }
-    if !dev.is_up() {
+    // Who is woken because the device drops what it has must not send into one that is closing.
+    if !dev.is_running() {
         return Err(ENETDOWN);
     }
     if len > dev.mtu() {

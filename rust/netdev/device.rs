@@ -171,6 +171,17 @@ impl NetDevice {
         flags & bindings::net_device_flags_IFF_UP != 0
     }
 
+    /// Whether the interface is up and works: `open` has returned, and `stop` was not called since.
+    ///
+    /// C: `IFF_UP` and [`netif_running`](srctree/include/linux/netdevice.h)
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        // SAFETY: The device is valid by the type invariant; read once, as test_bit does.
+        let state = unsafe { (&raw const (*self.as_ptr()).state).read_volatile() };
+        // The one is set after `open` has returned, the other is cleared before `stop` is called.
+        self.is_up() && state & (1 << bindings::netdev_state_t___LINK_STATE_START) != 0
+    }
+
     /// The Ethernet address of the interface.
     pub fn eth_address(&self) -> [u8; 6] {
         // SAFETY: The device is valid by the type invariant, and the address of any device has 32

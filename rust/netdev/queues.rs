@@ -74,14 +74,6 @@ impl<T: Operations> Device<T> {
         Ok(())
     }
 
-    /// Whether the interface is up and `open` has returned, and `stop` was not called since.
-    fn is_running(&self) -> bool {
-        // SAFETY: The device is valid by the type invariant; read once, as test_bit does.
-        let state = unsafe { (&raw const (*self.as_ptr()).state).read_volatile() };
-        // The one is set after `open` has returned, the other is cleared before `stop` is called.
-        self.is_up() && state & (1 << bindings::netdev_state_t___LINK_STATE_START) != 0
-    }
-
     /// Calls `f` with transmit queue `index` while nobody transmits on it: with its lock held and
     /// BH disabled. `f` must not sleep.
     ///
