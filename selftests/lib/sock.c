@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sock.h"
+#include "worker.h"
 
 static int read_number(const char *path, int absent)
 {
@@ -246,21 +247,6 @@ int writer_start(struct writer *writer)
 	return -pthread_create(&writer->thread, NULL, writer_run, writer);
 }
 
-static char thread_state(pid_t tid)
-{
-	char path[64], state = '?';
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	file = fopen(path, "re");
-	if (!file)
-		return state;
-	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-		state = '?';
-	fclose(file);
-	return state;
-}
-
 bool writer_sleeps(struct writer *writer)
 {
 	int sent, tries;
@@ -281,9 +267,5 @@ bool writer_sleeps(struct writer *writer)
 
 int writer_join(struct writer *writer)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += LONG_MS / 1000;
-	return -pthread_timedjoin_np(writer->thread, NULL, &until);
+	return thread_join(writer->thread);
 }
