@@ -1,37 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Datagrams: what is sent arrives, once, whole, in order and from its sender. */
-#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <sys/uio.h>
 
 #include "../lib/harness.h"
-
-#define PORT	1000
+#include "../lib/pair.h"
 
 struct buffer {
 	unsigned char bytes[2 * ETH_DATA_LEN];
 };
 
 FIXTURE(dgram) {
-	struct link link;
-	struct sockaddr_wren to;
-	int tx;
-	int rx;
+	PAIR_FIXTURE;
 	struct buffer data;
 	struct buffer got;
 };
 
-FIXTURE_VARIANT(dgram) {
-	enum link_kind kind;
-};
-
-FIXTURE_VARIANT_ADD(dgram, wren) {
-	.kind = LINK_WREN,
-};
-
-FIXTURE_VARIANT_ADD(dgram, phys) {
-	.kind = LINK_PHYS,
-};
+OVER_EACH_LINK(dgram);
 
 static int send_to(int fd, const struct sockaddr_wren *to,
 		   const struct buffer *data, int len)
@@ -50,14 +35,8 @@ FIXTURE_SETUP(dgram)
 	size_t i;
 
 	if (!link_there(variant->kind))
-		SKIP(return, "WREN_PHYS_A and WREN_PHYS_B are not set");
-	ASSERT_EQ(0, link_setup(&self->link, variant->kind));
-	self->rx = wren_bound(&self->link.b, PORT);
-	ASSERT_LE(0, self->rx);
-	ASSERT_EQ(0, set_timeout(self->rx, SO_RCVTIMEO, LONG_MS));
-	self->tx = wren_bound(&self->link.a, 0);
-	ASSERT_LE(0, self->tx);
-	self->to = wren_addr(0, PORT, self->link.b.mac);
+		SKIP(return, NO_NICS);
+	ASSERT_EQ(0, pair_open(&self->pair, variant->kind));
 	for (i = 0; i < sizeof(self->data.bytes); i++)
 		self->data.bytes[i] = i * 7 + (i >> 8);
 }
@@ -269,49 +248,6 @@ TEST_F(dgram, rcvbuf_overflow_drops)
 	/* There is room again. */
 	ASSERT_EQ(1000, send_to(self->tx, &self->to, &self->data, 1000));
 	EXPECT_EQ(1000, recv_into(self->rx, &self->got, 0));
-}
-
-/* A filter that leaves so many bytes of a packet; 0: none of it. */
-static int set_filter(int fd, unsigned int left)
-{
-	struct sock_filter insn = BPF_STMT(BPF_RET | BPF_K, left);
-	struct sock_fprog prog = { .len = 1, .filter = &insn };
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
-}
-
-/* What a filter does not want is counted, by a raw socket as well. */
-TEST_F(dgram, filter_drops_are_counted)
-{
-	int raw = wren_raw(&self->link.b);
-
-	ASSERT_LE(0, raw);
-	ASSERT_EQ(0, set_filter(self->rx, 0));
-	ASSERT_EQ(0, set_filter(raw, 0));
-	ASSERT_EQ(100, send_to(self->tx, &self->to, &self->data, 100));
-	EXPECT_TRUE(eventually(meminfo(self->rx, SK_MEMINFO_DROPS) == 1));
-	EXPECT_EQ(1, meminfo(raw, SK_MEMINFO_DROPS));
-	EXPECT_EQ(-EAGAIN, recv_into(self->rx, &self->got, MSG_DONTWAIT));
-}
-
-/* A filter may cut the payload, not the header: the sender stays known. */
-TEST_F(dgram, filter_cuts_the_payload)
-{
-	unsigned int lefts[] = { HEADER_BYTES + 10, HEADER_BYTES, HEADER_BYTES - 1, 1 };
-	int payload[] = { 10, 0, 0, 0 };
-	struct sockaddr_wren from;
-	socklen_t len;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(lefts); i++) {
-		ASSERT_EQ(0, set_filter(self->rx, lefts[i]));
-		ASSERT_EQ(100, send_to(self->tx, &self->to, &self->data, 100));
-		len = sizeof(from);
-		EXPECT_EQ(payload[i], recvfrom(self->rx, self->got.bytes, 100, 0,
-					       (void *)&from, &len));
-		EXPECT_EQ(wren_port(self->tx), ntohs(from.swren_port));
-	}
-	EXPECT_EQ(0, meminfo(self->rx, SK_MEMINFO_DROPS));
 }
 
 /* C60: datagrams that nobody reads go with their socket. */
