@@ -137,6 +137,27 @@ int link_del(const char *name)
 	return request_run(&req);
 }
 
+/* Sets one attribute of a device. */
+static int link_set(const char *name, int type, const void *value, size_t len)
+{
+	struct request req;
+
+	request_init(&req, RTM_NEWLINK, 0, sizeof(req.link));
+	req.link.ifi_index = if_nametoindex(name);
+	attr_put(&req, type, value, len);
+	return request_run(&req);
+}
+
+int link_rename(const char *name, const char *to)
+{
+	return link_set(name, IFLA_IFNAME, to, strlen(to) + 1);
+}
+
+int link_move(const char *name, int ns)
+{
+	return link_set(name, IFLA_NET_NS_FD, &ns, sizeof(ns));
+}
+
 static int device_ioctl(unsigned long op, const char *name, struct ifreq *ifr)
 {
 	int fd, ret;

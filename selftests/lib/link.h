@@ -13,6 +13,8 @@
 /* All of these work in the network namespace of the caller: 0 or -errno. */
 int link_add_pair(const char *name, const char *peer, int peer_ns, int queues);
 int link_del(const char *name);
+int link_rename(const char *name, const char *to);
+int link_move(const char *name, int ns);
 int link_up(const char *name, bool up);
 int link_mtu(const char *name);
 int link_mac(const char *name, unsigned char mac[ETH_ALEN]);
