@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Options, checksums and control messages. */
+#include <grp.h>
 #include <time.h>
 
 #include <linux/errqueue.h>
+#include <linux/if_packet.h>
 #include <linux/net_tstamp.h>
 #include <linux/sock_diag.h>
 #include <poll.h>
 
 #include "../lib/harness.h"
 #include "../lib/pair.h"
+
+#ifndef SO_RCVPRIORITY
+#define SO_RCVPRIORITY	82
+#endif
 
 struct frame {
 	struct wrenhdr wren;
@@ -342,14 +348,136 @@ TEST_F(options, time_of_departure)
 	EXPECT_EQ(1, wren_recv(self->rx, &self->got, 100, 0));
 }
 
+/* The qdisc fq keeps a datagram back until its time has come. */
+TEST_F(options, time_of_departure_is_on_the_packet)
+{
+	struct sock_txtime txtime = { .clockid = CLOCK_MONOTONIC };
+	long long start;
+	__u64 when;
+
+	if (variant->kind != LINK_WREN)
+		SKIP(return, "it is about what is given to the device");
+	if (system("tc qdisc replace dev wren-a root fq 2>/dev/null"))
+		SKIP(return, "no qdisc fq in this kernel");
+	ASSERT_EQ(0, setsockopt(self->tx, SOL_SOCKET, SO_TXTIME, &txtime, sizeof(txtime)));
+	start = now_ms();
+	when = (start + 200) * 1000000ULL;
+	ASSERT_EQ(0, send_with(self->tx, &self->to, SCM_TXTIME, &when, sizeof(when)));
+	ASSERT_EQ(1, wren_recv(self->rx, &self->got, 100, 0));
+	EXPECT_LE(190, now_ms() - start);
+}
+
+/* A packet socket that sees what a device sends, or -errno */
+static int watch(int ifindex)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = ifindex,
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (void *)&addr, sizeof(addr)))
+		return -errno;
+	return set_sockopt(fd, SO_RCVMARK, 1) ?: set_sockopt(fd, SO_RCVPRIORITY, 1) ?:
+	       set_timeout(fd, SO_RCVTIMEO, LONG_MS) ?: fd;
+}
+
+struct marks {
+	__u32 mark;
+	__u32 priority;
+};
+
+/* Mark and priority of the next packet that is seen: 0 or -errno */
+static int next_marks(int fd, struct marks *marks)
+{
+	char control[200], data[100];
+	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg;
+
+	*marks = (struct marks){ -1, -1 };
+	if (recvmsg(fd, &msg, 0) < 0)
+		return -errno;
+	for (cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+		if (cmsg->cmsg_type == SO_MARK)
+			memcpy(&marks->mark, CMSG_DATA(cmsg), sizeof(__u32));
+		if (cmsg->cmsg_type == SO_PRIORITY)
+			memcpy(&marks->priority, CMSG_DATA(cmsg), sizeof(__u32));
+	}
+	return 0;
+}
+
 /* They are the socket's, unless the message says otherwise. */
 TEST_F(options, mark_and_priority_of_a_message)
 {
+	int seen = watch(self->link.a.index);
+	struct marks marks;
 	__u32 value = 5;
 
-	EXPECT_EQ(0, send_with(self->tx, &self->to, SO_MARK, &value, sizeof(value)));
-	EXPECT_EQ(0, send_with(self->tx, &self->to, SO_PRIORITY, &value, sizeof(value)));
+	ASSERT_LE(0, seen);
+	ASSERT_EQ(0, set_sockopt(self->tx, SO_MARK, 77));
+	ASSERT_EQ(0, set_sockopt(self->tx, SO_PRIORITY, 3));
+	ASSERT_EQ(1, wren_sendto(self->tx, "x", 1, 0, &self->to));
+	ASSERT_EQ(0, next_marks(seen, &marks));
+	EXPECT_EQ(77, marks.mark);
+	EXPECT_EQ(3, marks.priority);
+	ASSERT_EQ(0, send_with(self->tx, &self->to, SO_MARK, &value, sizeof(value)));
+	ASSERT_EQ(0, next_marks(seen, &marks));
+	EXPECT_EQ(5, marks.mark);
+	EXPECT_EQ(3, marks.priority);
+	ASSERT_EQ(0, send_with(self->tx, &self->to, SO_PRIORITY, &value, sizeof(value)));
+	ASSERT_EQ(0, next_marks(seen, &marks));
+	EXPECT_EQ(77, marks.mark);
+	EXPECT_EQ(5, marks.priority);
 	EXPECT_EQ(-EINVAL, send_with(self->tx, &self->to, SO_MARK, &value, 2));
+}
+
+/* As nobody: 0, or the step that went wrong */
+static int mark_as_nobody(int fd, const struct sockaddr_wren *to)
+{
+	__u32 value = 5;
+
+	if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
+	    setresuid(65534, 65534, 65534))
+		return 1;
+	if (send_with(fd, to, SO_MARK, &value, sizeof(value)) != -EPERM)
+		return 2;
+	/* Up to 6 anybody may have it. */
+	return send_with(fd, to, SO_PRIORITY, &value, sizeof(value)) ? 3 : 0;
+}
+
+TEST_F(options, mark_needs_a_capability)
+{
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(mark_as_nobody(self->tx, &self->to));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(1, wren_recv(self->rx, &self->got, 100, 0));
+	EXPECT_TRUE(eventually(!outq(self->tx)));
+}
+
+/* C60: reports that nobody has read go with their socket. */
+TEST_F(options, c60_close_with_unread_reports)
+{
+	int flags = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_TX_SOFTWARE;
+	int i;
+
+	ASSERT_TRUE(only_sockets(4));
+	ASSERT_EQ(0, set_sockopt(self->tx, SO_TIMESTAMPING, flags));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(1, wren_sendto(self->tx, "x", 1, 0, &self->to));
+	ASSERT_TRUE(eventually(polled(self->tx, POLLERR)));
+	EXPECT_LT(0, meminfo(self->tx, SK_MEMINFO_RMEM_ALLOC));
+	ASSERT_EQ(0, close(self->tx));
+	EXPECT_TRUE(only_sockets(3));
 }
 
 TEST_HARNESS_MAIN
