@@ -51,10 +51,10 @@ help:
 # The lab
 # ----------------------------------------------------------------------------
 
-.PHONY: lab lab-root lab-stock lab-debug lab-check lab-info lab-shell lab-clean
+.PHONY: lab lab-root lab-stock lab-debug lab-check lab-reader lab-info lab-shell lab-clean
 lab:
 	@$(LAB) build all
-lab-root lab-stock lab-debug lab-check: lab-%:
+lab-root lab-stock lab-debug lab-check lab-reader: lab-%:
 	@$(LAB) build $*
 lab-info:
 	@$(LAB) info

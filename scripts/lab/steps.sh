@@ -15,6 +15,7 @@ declare -A about=(
 	[boot]="what the VM boots from"
 	[debug]="debug kernel (KASAN, lockdep, kmemleak, KUnit)"
 	[check]="tools of make check that Debian does not have"
+	[reader]="mandoc and tshark, for the manual and the dissector"
 )
 declare -A needs=(
 	[root]=''
@@ -25,9 +26,10 @@ declare -A needs=(
 	[boot]='root debs source image stock'
 	[debug]='root debs source'
 	[check]='root'
+	[reader]='root'
 )
 # shellcheck disable=SC2034 # for "info" and "clean"
-all_steps=(root debs source image stock boot debug check)
+all_steps=(root debs source image stock boot debug check reader)
 
 # Paths of finished steps are remembered: a key is asked for often, and depends on other steps.
 declare -A path_of=()
