@@ -20,6 +20,7 @@ help:
 	@echo '  make modules-debug   for the debug kernel of the lab, into build/debug'
 	@echo '  make modules KDIR=<kernel tree> [LLVM=1]'
 	@echo '                       for a kernel of your own, into build/<release>'
+	@echo '  make samples         programs that use AF_WREN, into build/samples'
 	@echo '  make rustdoc         the documentation of knet, into build/doc'
 	@echo '  make clean           remove build/'
 	@echo
@@ -70,7 +71,7 @@ lab-clean:
 kbuild-args = $(if $(V),V=$(V))
 lab-kbuild  = $(ENTER) --kernel $(1) -- scripts/lab/kbuild $(1) $(kbuild-args)
 
-.PHONY: modules modules-debug rustdoc clean
+.PHONY: modules modules-debug samples rustdoc clean
 ifdef KDIR
 modules:
 	@scripts/lab/check-kdir $(KDIR) $(if $(LLVM),LLVM=$(LLVM))
@@ -83,6 +84,9 @@ modules: lab-stock
 endif
 modules-debug: lab-debug
 	@$(call lab-kbuild,debug) modules
+
+samples: lab-root
+	@$(ENTER) make -s -C samples/user
 
 rustdoc: modules
 	@scripts/lab/rustdoc
