@@ -22,6 +22,7 @@ help:
 	@echo '                       for a kernel of your own, into build/<release>'
 	@echo '  make samples         programs that use AF_WREN, into build/samples'
 	@echo '  make rustdoc         the documentation of knet, into build/doc'
+	@echo '  make man             the manual page of AF_WREN, into build/man'
 	@echo '  make clean           remove build/'
 	@echo
 	@echo 'Seeing it work'
@@ -71,7 +72,7 @@ lab-clean:
 kbuild-args = $(if $(V),V=$(V))
 lab-kbuild  = $(ENTER) --kernel $(1) -- scripts/lab/kbuild $(1) $(kbuild-args)
 
-.PHONY: modules modules-debug samples rustdoc clean
+.PHONY: modules modules-debug samples rustdoc man clean
 ifdef KDIR
 modules:
 	@scripts/lab/check-kdir $(KDIR) $(if $(LLVM),LLVM=$(LLVM))
@@ -90,6 +91,10 @@ samples: lab-root
 
 rustdoc: modules
 	@scripts/lab/rustdoc
+
+man: lab-reader
+	@$(ENTER) scripts/lab/man build/man
+	@echo 'build/man/man7/wren.7: man -M build/man wren'
 
 clean:
 	rm -rf build rust-project.json
@@ -128,7 +133,7 @@ bench-plot: lab-root
 # ----------------------------------------------------------------------------
 
 .PHONY: check rust-analyzer
-check: lab-stock lab-check
+check: lab-stock lab-check lab-reader
 	@$(ENTER) -- scripts/lab/checks
 rust-analyzer: lab-stock
 	@scripts/lab/rust-analyzer
