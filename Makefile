@@ -110,11 +110,11 @@ vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
 	@scripts/demo
-test: modules modules-debug
+test: modules modules-debug lab-reader
 	@scripts/test $(test-args)
 kunit: modules-debug
 	@scripts/test --kunit $(test-args)
-selftests: modules modules-debug
+selftests: modules modules-debug lab-reader
 	@scripts/test --selftests $(test-args)
 contract:
 	@scripts/contract
