@@ -7,154 +7,68 @@
  * counted.
  */
 
-#include <arpa/inet.h>
-#include <err.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "crowd.h"
+#include "pairs.h"
 
 #define MAX_FLOWS	16
 #define MAX_SIZE	(1024 * 1024)
 
-/*
- * No writer waits for room and no window is ever closed: a message is received
- * before the next one is sent.
- */
-#define BUFFER_BYTES	(4 * MAX_SIZE)
-
 /* Rounds of each pair before anything is measured: windows open, routes and caches are filled. */
 #define WARM_UP		12
 
-struct flow {
-	int a;
-	int b;
-};
-
-struct workload {
-	const char *name;
-	int type;
-	bool both_ways;
-};
-
 static const struct workload workloads[] = {
-	{ "udp", SOCK_DGRAM, false },
-	{ "udp-rr", SOCK_DGRAM, true },
-	{ "tcp", SOCK_STREAM, false },
-	{ "tcp-rr", SOCK_STREAM, true },
+	{ "udp", AF_INET, SOCK_DGRAM, false, false },
+	{ "udp-rr", AF_INET, SOCK_DGRAM, true, false },
+	{ "tcp", AF_INET, SOCK_STREAM, false, false },
+	{ "tcp-rr", AF_INET, SOCK_STREAM, true, false },
+	{ "wren", AF_WREN, SOCK_DGRAM, false, false },
+	{ "wren-rr", AF_WREN, SOCK_DGRAM, true, false },
+	{ "wren-nosum", AF_WREN, SOCK_DGRAM, false, true },
+	{ "wren-nosum-rr", AF_WREN, SOCK_DGRAM, true, true },
+	{ "packet", AF_PACKET, SOCK_DGRAM, false, false },
+	{ "packet-rr", AF_PACKET, SOCK_DGRAM, true, false },
+	{ "unix", AF_UNIX, SOCK_DGRAM, false, false },
+	{ "unix-rr", AF_UNIX, SOCK_DGRAM, true, false },
 };
 
 static char buffer[MAX_SIZE];
 
 static void die_of_usage(void)
 {
-	fputs("usage: flows WORKLOAD NETNS-A NETNS-B ADDRESS-B SIZE FLOWS ROUNDS REPETITIONS\n"
-	      "WORKLOAD: udp, tcp: a round sends SIZE bytes from A to B; udp-rr, tcp-rr: and back\n",
+	fputs("usage: flows WORKLOAD NETNS-A NETNS-B PLACE SIZE FLOWS ROUNDS REPETITIONS [CROWD]\n"
+	      "WORKLOAD: udp, tcp, wren, wren-nosum, packet, unix: a round sends SIZE bytes from A\n"
+	      "	to B; with -rr: and back\n"
+	      "PLACE: the address in B, or the device in both for wren and packet; then, perhaps,\n"
+	      "	: and the port in B\n"
+	      CROWD_USAGE,
 	      stderr);
 	exit(2);
 }
 
-static unsigned int number(const char *word, unsigned int max)
+static void transfer(const struct end *from, const struct end *to, size_t size, int flags)
 {
-	char *end;
-	unsigned long value = strtoul(word, &end, 10);
+	const struct sockaddr *addr = from->to_len ? &from->to.sa : NULL;
 
-	if (*end || !value || value > max)
-		die_of_usage();
-	return value;
-}
-
-static void enter_netns(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		err(1, "%s", path);
-	close(fd);
-}
-
-/* A socket belongs to the namespace in which it was made, wherever its process goes. */
-static int make_socket(const char *netns, int type)
-{
-	static const int size = BUFFER_BYTES, one = 1;
-	int fd;
-
-	enter_netns(netns);
-	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
-	    (type == SOCK_STREAM &&
-	     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))))
-		err(1, "socket");
-	return fd;
-}
-
-static void connect_socket(int fd, const struct sockaddr_in *addr)
-{
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
-		err(1, "connect");
-}
-
-static void socket_name(int fd, struct sockaddr_in *addr)
-{
-	socklen_t len = sizeof(*addr);
-
-	if (getsockname(fd, (struct sockaddr *)addr, &len))
-		err(1, "getsockname");
-}
-
-/* Two sockets that are connected to each other. */
-static struct flow make_flow(const struct workload *work, char **netns, struct in_addr b)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr = b };
-	struct flow flow = {
-		.a = make_socket(netns[0], work->type),
-		.b = make_socket(netns[1], work->type),
-	};
-	int listener = flow.b;
-
-	if (bind(flow.b, (struct sockaddr *)&addr, sizeof(addr)))
-		err(1, "bind");
-	socket_name(flow.b, &addr);
-	if (work->type == SOCK_DGRAM) {
-		connect_socket(flow.a, &addr);
-		socket_name(flow.a, &addr);
-		connect_socket(flow.b, &addr);
-		return flow;
-	}
-	if (listen(listener, 1))
-		err(1, "listen");
-	connect_socket(flow.a, &addr);
-	flow.b = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (flow.b < 0)
-		err(1, "accept");
-	close(listener);
-	return flow;
-}
-
-static void transfer(int from, int to, size_t size)
-{
-	if (send(from, buffer, size, 0) != (ssize_t)size)
+	if (sendto(from->fd, buffer, size, 0, addr, from->to_len) != (ssize_t)size)
 		err(1, "send");
-	if (recv(to, buffer, size, MSG_WAITALL) != (ssize_t)size)
+	if (recv(to->fd, buffer, size, flags) != (ssize_t)size)
 		err(1, "recv");
 }
 
 static void run(const struct workload *work, const struct flow *flows, unsigned int count,
 		size_t size, unsigned int rounds)
 {
+	/* Packet sockets do not know it. */
+	int flags = work->type == SOCK_STREAM ? MSG_WAITALL : 0;
+
 	for (unsigned int i = 0, n = 0; i < rounds; i++, n = n + 1 == count ? 0 : n + 1) {
-		transfer(flows[n].a, flows[n].b, size);
+		transfer(&flows[n].a, &flows[n].b, size, flags);
 		if (work->both_ways)
-			transfer(flows[n].b, flows[n].a, size);
+			transfer(&flows[n].b, &flows[n].a, size, flags);
 	}
 }
 
@@ -179,15 +93,17 @@ static long waits(void)
  * With sockets of its own: where they are in hash tables, and which other ones
  * are there with them, is a matter of luck.
  */
-static void repeat(const struct workload *work, char **netns, struct in_addr b, size_t size,
-		   unsigned int count, unsigned int rounds)
+static void repeat(const struct workload *work, const struct place *place, size_t size,
+		   unsigned int count, unsigned int rounds, struct crowd *crowd)
 {
 	struct flow flows[MAX_FLOWS];
 	long waits_before;
 	long long start;
 
 	for (unsigned int i = 0; i < count; i++)
-		flows[i] = make_flow(work, netns, b);
+		flows[i] = make_flow(work, place);
+	/* Those that came later are found first. */
+	open_crowd(crowd, place->netns[1]);
 
 	run(work, flows, count, size, rounds / 4 + count * WARM_UP);
 
@@ -198,33 +114,45 @@ static void repeat(const struct workload *work, char **netns, struct in_addr b, 
 	printf("%.2f %ld\n", (double)start / rounds, waits() - waits_before);
 
 	for (unsigned int i = 0; i < count; i++) {
-		close(flows[i].a);
-		close(flows[i].b);
+		close(flows[i].a.fd);
+		close(flows[i].b.fd);
 	}
+	close_crowd(crowd);
 }
 
 int main(int argc, char **argv)
 {
 	const struct workload *work = NULL;
 	unsigned int size, count, rounds, repetitions;
-	struct in_addr b;
+	struct crowd crowd;
+	struct place place;
+	char *port;
 
-	if (argc != 9)
+	if (argc < 9)
 		die_of_usage();
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(*workloads); i++) {
 		if (!strcmp(argv[1], workloads[i].name))
 			work = &workloads[i];
 	}
-	if (!work || !inet_aton(argv[4], &b))
+	if (!work)
 		die_of_usage();
+	port = strchr(argv[4], ':');
+	if (port)
+		*port++ = 0;
+	place = (struct place) {
+		.netns = { argv[2], argv[3] },
+		.address = argv[4],
+		.port = port ? number(port, UINT16_MAX) : 0,
+	};
 	size = number(argv[5], MAX_SIZE);
 	count = number(argv[6], MAX_FLOWS);
 	rounds = number(argv[7], 1000000);
 	repetitions = number(argv[8], 1000);
+	crowd = parse_crowd(argc - 9, argv + 9);
 
 	/* Pages that are only read would all be the same one. */
 	memset(buffer, 'w', sizeof(buffer));
 	for (unsigned int i = 0; i < repetitions; i++)
-		repeat(work, argv + 2, b, size, count, rounds);
+		repeat(work, &place, size, count, rounds, &crowd);
 	return 0;
 }

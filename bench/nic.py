@@ -99,6 +99,16 @@ def run_in(netns, *words):
     return run("ip", "netns", "exec", netns, *words)
 
 
+def run_flows(command, rounds):
+    """The nanoseconds of a round that flows prints, one figure for each repetition."""
+    output = run(*command)
+    figures, waits = zip(*(line.split() for line in output.splitlines()), strict=True)
+    # Somebody who sleeps may leave the CPU idle, and then the clock leaps.
+    if max(map(int, waits)) > rounds / 100:
+        raise Trouble(f"{' '.join(command)}: the reader has slept {waits} times")
+    return [float(figure) for figure in figures]
+
+
 def ip(netns, *commands):
     """Commands for ip(8) in a namespace."""
     run("ip", "-n", netns, "-b", "-", text="\n".join(commands))
@@ -227,13 +237,9 @@ class Setting:
         address = ADDRESS[B] if len(self.ends) == 2 else "127.0.0.1"
         rounds = ROUNDS[row.workload]
         numbers = [row.size, FLOWS_OF_QUEUES[row.queues], rounds, REPETITIONS]
-        output = run(FLOWS, protocol, *where, address, *map(str, numbers))
-        figures, waits = zip(*(line.split() for line in output.splitlines()), strict=True)
-        # Somebody who sleeps may leave the CPU idle, and then the clock leaps.
-        if max(map(int, waits)) > rounds / 100:
-            raise Trouble(f"{row.name}: {self.peer.name}: the reader has slept {waits} times")
+        command = [FLOWS, protocol, *where, address, *map(str, numbers)]
         scale = MEGABYTE / row.size if protocol == "tcp" else 1
-        return [float(figure) * scale for figure in figures]
+        return [figure * scale for figure in run_flows(command, rounds)]
 
     def pktgen(self, row):
         """With the kernel's packet generator."""

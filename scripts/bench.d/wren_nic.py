@@ -4,13 +4,7 @@ What a packet costs on a wren pair, against veth in the same machine. bench/nic.
 knows what the parts of a row's name mean: workload, size, number of queues.
 """
 
-import re
-from statistics import median
-
-from benchlib.suite import Row, Suite
-
-FIGURE = re.compile(r"^figure (\S+) (\w+) ([\d. ]+)$", re.MULTILINE)
-SETUP = re.compile(r"^setup (.*)$", re.MULTILINE)
+from benchlib.suite import Row, Suite, read_figures, read_setup
 
 TITLES = {
     "pktgen-60": "pktgen, 60 B",
@@ -25,15 +19,6 @@ TITLES = {
 
 # Against veth with NAPI. In the rows with TSO there is none: see Documentation/bench.rst.
 LIMIT, LIMIT_TSO = 1.00, 1.05
-
-
-def read(output):
-    """The median of the repetitions."""
-    figures = {}
-    for row, column, numbers in FIGURE.findall(output):
-        figures.setdefault(row, {})[column] = median(float(number) for number in numbers.split())
-    return figures
-
 
 SUITE = Suite(
     title="wren_nic",
@@ -58,8 +43,8 @@ SUITE = Suite(
     ],
     modules=["knet", "wren_nic"],
     command=lambda rows: f"python3 -B bench/nic.py {' '.join(rows)}",
-    read=read,
-    setup=SETUP.findall,
+    read=read_figures,
+    setup=read_setup,
     programs=["flows"],
     plot=True,
 )

@@ -3,11 +3,13 @@
 
 import fnmatch
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITES = ROOT / "scripts" / "bench.d"
@@ -17,6 +19,10 @@ RESULTS = ROOT / "build" / "bench"
 LIMIT = 1800
 
 PROGRESS = "progress "
+
+# What the parts that run in the machine print.
+FIGURE = re.compile(r"^figure (\S+) (\w+) ([\d. ]+)$", re.MULTILINE)
+SETUP = re.compile(r"^setup (.*)$", re.MULTILINE)
 
 
 class BenchError(Exception):
@@ -81,6 +87,19 @@ class Suite:
         ]
 
 
+def read_figures(output):
+    """Of lines "figure ROW COLUMN NUMBER...", the median of the numbers."""
+    figures = {}
+    for row, column, numbers in FIGURE.findall(output):
+        figures.setdefault(row, {})[column] = median(float(number) for number in numbers.split())
+    return figures
+
+
+def read_setup(output):
+    """The lines "setup TEXT"."""
+    return SETUP.findall(output)
+
+
 def names():
     """Of all suites there are."""
     return sorted(path.stem for path in SUITES.glob("*.py"))
@@ -101,7 +120,8 @@ def load(name):
 def build(program):
     """Compiles one for the machine, whose root is that of the toolchain."""
     command = [ROOT / "scripts/lab/enter", "gcc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-Wall"]
-    command += ["-Wextra", "-Werror", "-o", f"build/bench/{program}", f"bench/{program}.c"]
+    command += ["-Wextra", "-Werror", "-Iinclude/uapi"]
+    command += ["-o", f"build/bench/{program}", f"bench/{program}.c"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode:
         raise BenchError(f"bench/{program}.c does not compile:\n{result.stderr}")
