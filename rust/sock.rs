@@ -56,7 +56,10 @@ pub use self::{
         OptVal, //
     },
     slock::SpinLocked,
-    table::SockTable,
+    table::{
+        chains_for_memory,
+        SockTable, //
+    },
 };
 
 use crate::{

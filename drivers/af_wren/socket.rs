@@ -251,11 +251,16 @@ impl Family for Wren {
         }
         if data.is_raw() {
             lock.bind_to_device(ifindex);
+            data.ports.rehash(sk);
         } else {
             data.ports.bind(sk, &mut lock, addr.port, ifindex)?;
         }
         check_still_there(sk, ifindex);
         Ok(())
+    }
+
+    fn rehash(sk: &LiveSocket<Self>) {
+        sk.data().ports.rehash(sk);
     }
 
     fn connect(sk: &LiveSocket<Self>, addr: &[u8]) -> Result {

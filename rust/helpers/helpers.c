@@ -19,6 +19,7 @@
 #include "if_vlan.c"
 #include "interrupt.c"
 #include "irqflags.c"
+#include "mm.c"
 #include "net.c"
 #include "netdevice.c"
 #include "percpu.c"

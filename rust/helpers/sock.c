@@ -75,11 +75,6 @@ __knet_helper void knet_helper_sock_recv_cmsgs(struct msghdr *msg, struct sock *
 	sock_recv_cmsgs(msg, sk, skb);
 }
 
-__knet_helper struct sock *knet_helper_sk_of_node(struct hlist_node *node)
-{
-	return hlist_entry(node, struct sock, sk_node);
-}
-
 __knet_helper void knet_helper_sk_add_node_rcu(struct sock *sk, struct hlist_head *list)
 {
 	sk_add_node_rcu(sk, list);
@@ -88,6 +83,17 @@ __knet_helper void knet_helper_sk_add_node_rcu(struct sock *sk, struct hlist_hea
 __knet_helper void knet_helper_sk_del_node_init_rcu(struct sock *sk)
 {
 	sk_del_node_init_rcu(sk);
+}
+
+__knet_helper void knet_helper_sk_add_bind_node(struct sock *sk, struct hlist_head *list)
+{
+	sk_add_bind_node(sk, list);
+}
+
+/* __sk_del_bind_node() leaves a node that looks as if it were in a list. */
+__knet_helper void knet_helper_sk_del_bind_node_init(struct sock *sk)
+{
+	hlist_del_init(&sk->sk_bind_node);
 }
 
 /* A macro, and nothing where the kernel is preempted anyway. */

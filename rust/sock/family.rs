@@ -78,7 +78,7 @@ pub enum Shutdown {
 }
 
 /// A family of datagram sockets. All callbacks that do not say otherwise run in process context and
-/// may sleep; none holds the socket's lock unless it takes it.
+/// may sleep; none holds the socket's lock unless it takes it, but for [`rehash`](Family::rehash).
 ///
 /// A callback that is left out is not supported: the call fails with `EOPNOTSUPP`.
 #[vtable]
@@ -113,6 +113,12 @@ pub trait Family: Sized + 'static {
 
     /// `bind(2)`: `addr` is what the program has passed.
     fn bind(sk: &LiveSocket<Self>, addr: &[u8]) -> Result;
+
+    /// A program has bound the socket to another device, or to none: SO_BINDTODEVICE. The socket's
+    /// lock is held. Whatever finds sockets by their device has to follow.
+    fn rehash(_sk: &LiveSocket<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// `connect(2)`: `addr` is what the program has passed, two bytes at least. With the family
     /// `AF_UNSPEC` in them the socket is not connected any more.

@@ -59,6 +59,9 @@ pub(super) fn proto<F: Family>(owner: *mut kernel::bindings::module) -> bindings
     if F::HAS_RELEASE_CB {
         proto.release_cb = Some(release_cb::<F>);
     }
+    if F::HAS_REHASH {
+        proto.rehash = Some(rehash::<F>);
+    }
     // No `memory_allocated`: `SkBuff::set_owner_r` relies on that, or it would need a lock.
     proto
 }
@@ -199,6 +202,14 @@ unsafe extern "C" fn write_space<F: Family>(sk: *mut bindings::sock) {
             default(sk);
         }
     }
+}
+
+/// # Safety
+///
+/// Called by the core for a socket of `F` that the caller holds.
+unsafe extern "C" fn rehash<F: Family>(sk: *mut bindings::sock) {
+    // SAFETY: By the requirements of this function.
+    F::rehash(unsafe { LiveSocket::from_raw(sk) });
 }
 
 /// Runs when the socket is freed, in softirq: no reference and no charged packet is left.
