@@ -16,6 +16,7 @@
 use super::{
     FrontMovable,
     HeaderWritable,
+    Private,
     SkBuff, //
     Skb,
     State,
@@ -24,6 +25,7 @@ use crate::bindings;
 use core::ops::Add;
 use kernel::{
     error::to_result,
+    iov::IovIterSource,
     prelude::*, //
 };
 
@@ -50,6 +52,20 @@ impl Wsum {
                 bindings::csum_partial(chunk.as_ptr().cast(), chunk.len() as c_int, sum.0)
             })
         })
+    }
+
+    /// Sums up a header, whose length is known when the code is compiled and even: no call.
+    #[inline]
+    pub const fn of_header<const N: usize>(header: &[u8; N]) -> Self {
+        const {
+            assert!(N % 2 == 0 && N <= 1 << 16);
+        }
+        let (mut sum, mut i) = (0u32, 0);
+        while i < N {
+            sum = sum.wrapping_add(u16::from_ne_bytes([header[i], header[i + 1]]) as u32);
+            i += 2;
+        }
+        Self(sum)
     }
 
     /// Adds the sum of a block that begins `offset` bytes behind the start of this one.
@@ -362,6 +378,9 @@ impl<S: State> SkBuff<S> {
                 return Ok(());
             }
         }
+        if self.data_len() == 0 {
+            return self.checksum_complete(pseudo);
+        }
         self.check_readable()?;
         // The sum that came with the packet did not fit and is of no use. C would blame the device
         // in the log should the packet be right nevertheless; but it follows `skb->dev`, and
@@ -373,6 +392,22 @@ impl<S: State> SkBuff<S> {
             0 => Ok(()),
             _ => Err(EBADMSG),
         }
+    }
+
+    /// What `__skb_checksum_complete` does, for a packet that is linear: one call instead of three.
+    #[inline]
+    fn checksum_complete(&mut self, pseudo: Wsum) -> Result {
+        let data = self.data();
+        // SAFETY: The bytes are there; the length of a packet is below 2^31.
+        let sum = Wsum(unsafe {
+            bindings::csum_partial(data.as_ptr().cast(), data.len() as c_int, 0)
+        });
+        let right = (sum + pseudo).fold() == [0; 2];
+        self.set_csum_complete(sum);
+        let headers = self.headers_mut();
+        headers.set_csum_complete_sw(1);
+        headers.set_csum_valid(right.into());
+        right.then_some(()).ok_or(EBADMSG)
     }
 
     /// Cuts the packet to `len` bytes and takes the others off the sum: `pskb_trim_rcsum`. A longer
@@ -439,6 +474,31 @@ impl<S: State> SkBuff<S> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl SkBuff<Private> {
+    /// As [`put_iter`](Self::put_iter), and sums up the bytes on the way, which costs less than to
+    /// read them again.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// C: [`csum_and_copy_from_iter_full`](srctree/net/core/skbuff.c)
+    #[inline]
+    pub fn put_iter_csum(&mut self, from: &mut IovIterSource<'_>, len: usize) -> Result<Wsum> {
+        let tail = self.grow(len)?;
+        let mut sum = 0;
+        // SAFETY: `grow` found `len` bytes at `tail`, ours alone; the iterator is a source.
+        let whole = unsafe {
+            bindings::csum_and_copy_from_iter_full(tail.cast(), len, &mut sum, from.as_raw())
+        };
+        if !whole {
+            self.shrink(len);
+            return Err(EFAULT);
+        }
+        Ok(Wsum(sum))
     }
 }
 

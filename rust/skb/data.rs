@@ -112,6 +112,7 @@ impl Skb {
     /// `EFAULT` if the memory cannot be written or the packet is shorter.
     ///
     /// C: [`skb_copy_datagram_iter`](srctree/net/core/datagram.c)
+    #[inline]
     pub fn copy_datagram_iter(
         &self,
         offset: usize,
@@ -307,17 +308,23 @@ impl SkBuff<Private> {
         // has been written to them.
         let room = unsafe { slice::from_raw_parts_mut(tail.cast(), len) };
         if from.copy_from_iter_raw(room).len() != len {
-            let skb = self.raw_mut();
-            skb.len -= len as u32;
-            skb.tail -= len as u32;
+            self.shrink(len);
             return Err(EFAULT);
         }
         Ok(())
     }
 
+    /// Undoes [`grow`](Self::grow).
+    #[cold]
+    pub(super) fn shrink(&mut self, len: usize) {
+        let skb = self.raw_mut();
+        skb.len -= len as u32;
+        skb.tail -= len as u32;
+    }
+
     /// Moves the tail `len` bytes on and returns where it was.
     #[inline(always)]
-    fn grow(&mut self, len: usize) -> Result<*mut u8> {
+    pub(super) fn grow(&mut self, len: usize) -> Result<*mut u8> {
         if len > self.tailroom() {
             return Err(ENOSPC);
         }

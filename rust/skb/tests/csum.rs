@@ -2,6 +2,11 @@
 
 //! Checksums: what is said about them stays true, and what cannot be is refused.
 
+use super::user::{
+    kernel_iter,
+    User,
+    PAGE_SIZE, //
+};
 use crate::{
     bindings,
     netdev::NetDevice,
@@ -70,6 +75,47 @@ mod tests {
         assert_eq!((sum + Wsum::of(&sum.fold())).fold(), [0, 0]);
         // An odd number of bytes is followed by a zero.
         assert_eq!(Wsum::of(&[1]).fold(), Wsum::of(&[1, 0]).fold());
+    }
+
+    #[test]
+    fn a_header_has_the_sum_of_its_bytes() {
+        assert_eq!(Wsum::of_header(&[]), Wsum::ZERO);
+        let header: [u8; 20] = DATA[..20].try_into().unwrap_or_default();
+        assert_eq!(
+            Wsum::of_header(&header).fold(),
+            Wsum::of(&DATA[..20]).fold()
+        );
+        assert_eq!(Wsum::of_header(&[0xff; 64]).fold(), [0, 0]);
+    }
+
+    #[test]
+    fn what_is_copied_is_summed_up() -> Result {
+        for len in [0, 1, 7, 64] {
+            let mut skb = SkBuff::alloc(0, 64, GFP_KERNEL)?;
+            let sum = kernel_iter(&DATA, |from| skb.put_iter_csum(from, len))?;
+            assert_eq!(skb.data(), &DATA[..len]);
+            assert_eq!(sum.fold(), Wsum::of(&DATA[..len]).fold());
+            skb.consume();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_copied_is_not_there() -> Result {
+        let mut user = User::new(&[7; 2 * PAGE_SIZE])?;
+        user.unmap(PAGE_SIZE)?;
+        let mut skb = SkBuff::alloc(0, 6000, GFP_KERNEL)?;
+        skb.put_data(b"head")?;
+        let result = user.iter(6000, |from| skb.put_iter_csum(from, 5000))?;
+        assert_eq!((result, skb.data()), (Err(EFAULT), &b"head"[..]));
+        let more = skb.tailroom() + 1;
+        let result = user.iter(more, |from| skb.put_iter_csum(from, more))?;
+        assert!(result == Err(ENOSPC));
+        let sum = user.iter(100, |from| skb.put_iter_csum(from, 99))??;
+        assert_eq!(sum.fold(), Wsum::of(&[7; 99]).fold());
+        assert_eq!(skb.len(), 103);
+        skb.consume();
+        Ok(())
     }
 
     #[test]
