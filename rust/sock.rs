@@ -164,6 +164,13 @@ impl Sock {
         unsafe { (&raw const (*self.as_ptr()).sk_mark).read_volatile() }
     }
 
+    /// The hash of what the socket sends, or 0: `sk_txhash`.
+    #[inline]
+    pub fn txhash(&self) -> u32 {
+        // SAFETY: As in `sndbuf`.
+        unsafe { (&raw const (*self.as_ptr()).sk_txhash).read_volatile() }
+    }
+
     /// The device that the socket is bound to, or 0: `sk_bound_dev_if`.
     #[inline]
     pub fn bound_dev_if(&self) -> i32 {
@@ -380,6 +387,7 @@ impl LiveSock {
     /// `EAGAIN`, `EINTR` or `ERESTARTSYS`, the error that was reported to the socket.
     ///
     /// C: [`skb_recv_datagram`](srctree/net/core/datagram.c)
+    #[inline]
     pub fn recv_datagram(&self, flags: u32) -> Result<Option<ReceivedSkb<'_>>> {
         let mut err = 0;
         // SAFETY: The socket is valid by the type invariant, and the caller may sleep.

@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     bindings,
-    net::Namespace, //
+    net::Namespace,
+    random, //
 };
 use core::{
     mem::MaybeUninit,
@@ -172,6 +173,8 @@ unsafe extern "C" fn create<F: Family>(
                 (*sk).sk_write_space = Some(write_space::<F>);
             }
             (*sk).sk_destruct = Some(destruct::<F>);
+            // As `sk_set_txhash`: not 0.
+            (*sk).sk_txhash = random::get_u32().max(1);
             bindings::sock_set_rcu_free(sk);
             bindings::sock_prot_inuse_add(sk, 1);
         }

@@ -9,7 +9,8 @@ use crate::{
         SkBuff, //
         Skb,
         State,
-    }, //
+    },
+    sock::Sock, //
 };
 use core::{
     mem,
@@ -93,6 +94,18 @@ impl<S: State> SkBuff<S> {
     #[inline]
     pub fn set_sw_hash(&mut self, hash: u32, made_of: PktHashType) {
         self.put_hash(hash, true, made_of);
+    }
+
+    /// Sets the hash that stands for the flow of a socket, if it has one: `skb_set_hash_from_sk`.
+    ///
+    /// So packets of one socket stay together, in a queue of the device and in those of a qdisc,
+    /// and nobody has to look into them.
+    #[inline]
+    pub fn set_hash_from_sk(&mut self, sk: &Sock) {
+        let hash = sk.txhash();
+        if hash != 0 {
+            self.put_hash(hash, false, PktHashType::L4);
+        }
     }
 
     #[inline(always)]

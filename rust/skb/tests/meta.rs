@@ -210,6 +210,21 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_gives_its_packets_its_hash() -> Result {
+        let (sock, mut skb) = (TestSock::new()?, packet()?);
+        // Of a socket that has none nothing is taken.
+        skb.set_hash(3, PktHashType::L2);
+        skb.set_hash_from_sk(sock.sk());
+        assert_eq!((skb.hash(), skb.l4_hash()), (3, false));
+        // SAFETY: Nobody else knows the socket.
+        unsafe { (*sock.sk().as_ptr()).sk_txhash = 4 };
+        skb.set_hash_from_sk(sock.sk());
+        assert_eq!((skb.hash(), skb.l4_hash(), skb.sw_hash()), (4, true, false));
+        skb.consume();
+        Ok(())
+    }
+
+    #[test]
     fn a_packet_without_headers_has_a_hash_too() -> Result {
         let mut skb = SkBuff::alloc(0, 8, GFP_KERNEL)?;
         skb.set_protocol(bindings::ETH_P_IP as u16);
