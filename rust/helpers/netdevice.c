@@ -14,13 +14,6 @@ __knet_helper void knet_helper_dev_put(struct net_device *dev)
 	dev_put(dev);
 }
 
-__knet_helper int knet_helper_dev_hard_header(struct sk_buff *skb, struct net_device *dev,
-					      unsigned short type, const void *daddr,
-					      const void *saddr, unsigned int len)
-{
-	return dev_hard_header(skb, dev, type, daddr, saddr, len);
-}
-
 __knet_helper void knet_helper_eth_hw_addr_random(struct net_device *dev)
 {
 	eth_hw_addr_random(dev);

@@ -39,10 +39,17 @@ impl<S: HeaderWritable> SkBuff<S> {
         if self.headroom() < dev.hard_header_len() {
             return Err(ENOSPC);
         }
+        // SAFETY: The device is valid, and its operations are static.
+        let create = unsafe {
+            (*dev.as_ptr())
+                .header_ops
+                .as_ref()
+                .and_then(|ops| ops.create)
+        };
         // SAFETY: The packet is ours alone and has the headroom that the device asks for; both
         // addresses have the length that an Ethernet device reads.
-        let len = unsafe {
-            bindings::dev_hard_header(
+        let len = create.map_or(0, |create| unsafe {
+            create(
                 self.as_ptr(),
                 dev.as_ptr(),
                 ethertype,
@@ -50,7 +57,7 @@ impl<S: HeaderWritable> SkBuff<S> {
                 source.as_ptr().cast(),
                 self.len() as u32,
             )
-        };
+        });
         // 0 if the device does not make headers.
         if len < size_of::<bindings::ethhdr>() as c_int {
             return Err(EINVAL);
