@@ -6,12 +6,10 @@
 //! all; two sockets may have the same port on different interfaces.
 
 use crate::socket::Wren;
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::prelude::*;
 use knet::{
     net::Namespace,
+    rcu::ReadSide,
     sock::{
         chains_for_memory,
         LiveSocket,
@@ -73,7 +71,7 @@ impl Ports {
         net: &Namespace,
         port: u16,
         ifindex: i32,
-        guard: &'a rcu::Guard,
+        guard: &'a impl ReadSide,
     ) -> Option<&'a Socket<Wren>> {
         // SO_BINDTODEVICE asks nobody, so both may be there. The one that has said more is meant.
         [ifindex, 0].into_iter().find_map(|bound| {
@@ -158,14 +156,14 @@ impl Ports {
         &self,
         net: &Namespace,
         ifindex: i32,
+        guard: &impl ReadSide,
         mut f: impl FnMut(&Socket<Wren>),
     ) {
-        let guard = rcu::read_lock();
         for bound in [ifindex, 0] {
             // None matches, so all are looked at.
             let _ = self
                 .table
-                .lookup(self.place(net, RAW, bound), &guard, |sk| {
+                .lookup(self.place(net, RAW, bound), guard, |sk| {
                     if sk.data().is_raw() && sk.bound_dev_if() == bound && sk.net().is(net) {
                         f(sk);
                     }

@@ -15,16 +15,14 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        rcu,
-        Arc, //
-    },
+    sync::Arc, //
 };
 use knet::{
     netdev::{
         NetDevice,
         PacketHandler, //
     },
+    rcu::BhDisabled,
     skb::{
         Cloned,
         DropReason,
@@ -89,16 +87,17 @@ fn source(skb: &Skb, port: u16) -> Address {
 impl Handler {
     /// Gives a copy to each raw socket.
     #[inline]
-    fn deliver_raw(&self, skb: &mut SkBuff<Cloned>, dev: &NetDevice) {
-        self.ports.for_each_raw(dev.net(), dev.ifindex(), |sk| {
-            // Without memory the socket misses the frame, as it would with a full buffer.
-            let Ok(clone) = skb.try_clone(GFP_ATOMIC) else {
-                return sk.count_drop();
-            };
-            if let Err((clone, reason)) = sk.queue_rcv_skb(clone, dev, 1) {
-                clone.drop_with(reason);
-            }
-        });
+    fn deliver_raw(&self, skb: &mut SkBuff<Cloned>, dev: &NetDevice, softirq: &BhDisabled<'_>) {
+        self.ports
+            .for_each_raw(dev.net(), dev.ifindex(), softirq, |sk| {
+                // Without memory the socket misses the frame, as it would with a full buffer.
+                let Ok(clone) = skb.try_clone(GFP_ATOMIC) else {
+                    return sk.count_drop();
+                };
+                if let Err((clone, reason)) = sk.queue_rcv_skb(clone, dev, 1) {
+                    clone.drop_with(reason);
+                }
+            });
     }
 
     /// Finds the socket that a datagram is for, and puts it there.
@@ -107,12 +106,12 @@ impl Handler {
         skb: SkBuff<Cloned>,
         header: &Header,
         dev: &NetDevice,
+        softirq: &BhDisabled<'_>,
     ) -> Result<(), (SkBuff<Cloned>, DropReason)> {
-        let guard = rcu::read_lock();
         let ifindex = dev.ifindex();
         let Some(sk) = self
             .ports
-            .lookup(dev.net(), header.dest, ifindex, &guard)
+            .lookup(dev.net(), header.dest, ifindex, softirq)
             .filter(|sk| sk.data().peer.wants(|| source(&skb, header.source)))
         else {
             return Err((skb, DropReason::NO_SOCKET));
@@ -131,16 +130,16 @@ impl Handler {
 }
 
 impl PacketHandler for Handler {
-    fn receive(&self, mut skb: SkBuff<Cloned>, dev: &NetDevice) {
+    fn receive(&self, mut skb: SkBuff<Cloned>, dev: &NetDevice, softirq: &BhDisabled<'_>) {
         if skb.pkt_type() == PktType::OtherHost {
             return skb.drop_with(DropReason::OTHERHOST);
         }
-        self.deliver_raw(&mut skb, dev);
+        self.deliver_raw(&mut skb, dev, softirq);
         let header = match check(&mut skb) {
             Ok(header) => header,
             Err(reason) => return skb.drop_with(reason),
         };
-        if let Err((skb, reason)) = self.deliver(skb, &header, dev) {
+        if let Err((skb, reason)) = self.deliver(skb, &header, dev, softirq) {
             skb.drop_with(reason);
         }
     }
@@ -167,13 +166,15 @@ pub(crate) fn recvmsg(sk: &LiveSocket<Wren>, msg: &mut RecvMsg<'_>) -> Result<us
     }
     skb.copy_datagram_iter(skipped, msg.data(), copied)?;
 
-    // What is in the queue of a datagram socket has been checked; a frame has no port.
-    let port = if data.is_raw() {
-        0
-    } else {
-        Header::parse(skb.data()).map_or(0, |header| header.source)
-    };
-    msg.set_name(&source(&skb, port).to_bytes(data.family));
+    if msg.wants_name() {
+        // What is in the queue of a datagram socket has been checked; a frame has no port.
+        let port = if data.is_raw() {
+            0
+        } else {
+            Header::parse(skb.data()).map_or(0, |header| header.source)
+        };
+        msg.set_name(&source(&skb, port).to_bytes(data.family));
+    }
     msg.set_cmsgs(sk, &skb);
     skb.consume();
     if msg.flags() & flags::TRUNC != 0 {

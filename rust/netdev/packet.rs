@@ -5,6 +5,7 @@
 use super::NetDevice;
 use crate::{
     bindings,
+    rcu::BhDisabled,
     skb::{
         Cloned,
         SkBuff, //
@@ -23,8 +24,8 @@ use kernel::{
 pub trait PacketHandler: Send + Sync + 'static {
     /// A frame has come in on `dev`. Its data starts behind the Ethernet header.
     ///
-    /// Context: softirq, RCU read-locked.
-    fn receive(&self, skb: SkBuff<Cloned>, dev: &NetDevice);
+    /// Context: softirq, RCU read-locked, which `softirq` stands for.
+    fn receive(&self, skb: SkBuff<Cloned>, dev: &NetDevice, softirq: &BhDisabled<'_>);
 }
 
 /// The registration of a handler with all devices of all namespaces.
@@ -80,14 +81,23 @@ impl<H: PacketHandler> PacketType<H> {
         _orig_dev: *mut bindings::net_device,
     ) -> c_int {
         // SAFETY: The reference is ours; other handlers may hold references of their own, and then
-        // we get a clone.
-        let skb = unsafe { bindings::skb_share_check(skb, bindings::GFP_ATOMIC_VALUE) };
+        // we get a clone. Read once, as `skb_shared` does.
+        let skb = unsafe {
+            if (&raw const (*skb).users.refs.counter).read_volatile() == 1 {
+                skb
+            } else {
+                bindings::skb_share_check(skb, bindings::GFP_ATOMIC_VALUE)
+            }
+        };
         if let Some(skb) = NonNull::new(skb) {
             // SAFETY: The packet type is registered, so its handler is there; the packet is ours
-            // alone now; the device is valid while it receives.
+            // alone now; the device is valid while it receives; that happens in softirq.
             unsafe {
-                (*(*pt).af_packet_priv.cast::<H>())
-                    .receive(SkBuff::from_raw(skb), NetDevice::from_raw(dev));
+                (*(*pt).af_packet_priv.cast::<H>()).receive(
+                    SkBuff::from_raw(skb),
+                    NetDevice::from_raw(dev),
+                    &BhDisabled::new(),
+                );
             }
         }
         0

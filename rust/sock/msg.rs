@@ -210,11 +210,17 @@ impl<'a> RecvMsg<'a> {
         self.msg.msg_flags |= bindings::MSG_TRUNC;
     }
 
+    /// Whether the program wants to know where the packet came from.
+    #[inline]
+    pub fn wants_name(&self) -> bool {
+        !self.msg.msg_name.is_null()
+    }
+
     /// Tells the program where the packet came from, if it wants to know.
     pub fn set_name(&mut self, addr: &[u8]) {
         const STORAGE: usize = size_of::<bindings::__kernel_sockaddr_storage>();
 
-        if self.msg.msg_name.is_null() {
+        if !self.wants_name() {
             return;
         }
         let len = addr.len().min(STORAGE);
@@ -226,6 +232,7 @@ impl<'a> RecvMsg<'a> {
     /// Adds the control messages that any packet may have: time stamp, drop count, mark, ...
     ///
     /// C: [`sock_recv_cmsgs`](srctree/include/net/sock.h)
+    #[inline]
     pub fn set_cmsgs(&mut self, sk: &Sock, skb: &Skb) {
         // SAFETY: All three are valid.
         unsafe { bindings::sock_recv_cmsgs(self.msg, sk.as_ptr(), skb.as_ptr()) };

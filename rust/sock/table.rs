@@ -18,7 +18,10 @@ use super::{
     LiveSocket,
     Socket, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    rcu::ReadSide, //
+};
 use core::{
     marker::PhantomData,
     pin::Pin,
@@ -92,7 +95,7 @@ impl<F: Family> SockTable<F> {
     pub fn lookup<'a>(
         &self,
         place: u32,
-        _guard: &'a rcu::Guard,
+        _guard: &'a impl ReadSide,
         mut matches: impl FnMut(&'a Socket<F>) -> bool,
     ) -> Option<&'a Socket<F>> {
         // SAFETY: The chain holds live sockets, which RCU keeps until the guard goes. The pointers

@@ -21,6 +21,7 @@ use crate::{
         PollContext,
         PollResult, //
     },
+    rcu::BhDisabled,
     skb::{
         tests::packets::linear,
         Cloned,
@@ -101,7 +102,7 @@ static RECEIVED: Atomic<u32> = Atomic::new(0);
 struct Count;
 
 impl PacketHandler for Count {
-    fn receive(&self, skb: SkBuff<Cloned>, _dev: &NetDevice) {
+    fn receive(&self, skb: SkBuff<Cloned>, _dev: &NetDevice, _softirq: &BhDisabled<'_>) {
         RECEIVED.add(1, Relaxed);
         skb.consume();
     }

@@ -21,6 +21,7 @@ use crate::{
         PollContext,
         PollResult, //
     },
+    rcu::BhDisabled,
     skb::{
         Cloned,
         GsoType,
@@ -56,7 +57,7 @@ static ROUNDS: Atomic<u32> = Atomic::new(0);
 struct Note;
 
 impl PacketHandler for Note {
-    fn receive(&self, skb: SkBuff<Cloned>, _dev: &NetDevice) {
+    fn receive(&self, skb: SkBuff<Cloned>, _dev: &NetDevice, _softirq: &BhDisabled<'_>) {
         if let Some(&digit @ 1..=3) = skb.data().first() {
             ARRIVED.store(ARRIVED.load(Relaxed) << 4 | u32::from(digit), Relaxed);
             NAPI_IDS[usize::from(digit) - 1].store(napi_id(&skb), Relaxed);
