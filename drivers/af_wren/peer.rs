@@ -3,10 +3,8 @@
 //! Whom a socket is connected to.
 
 use crate::addr::Address;
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
-};
+use kernel::sync::atomic::Atomic;
+use knet::atomic::AtomicInline;
 
 /// The peer of a socket, read without a lock.
 ///
@@ -33,23 +31,23 @@ impl Peer {
 
     pub(crate) fn set(&self, peer: Option<&Address>) {
         let Some(addr) = peer else {
-            return self.who.store(0, Relaxed);
+            return self.who.write_once(0);
         };
-        self.ifindex.store(addr.ifindex, Relaxed);
-        self.who.store(pack(addr.port, &addr.mac), Relaxed);
+        self.ifindex.write_once(addr.ifindex);
+        self.who.write_once(pack(addr.port, &addr.mac));
     }
 
     /// The address to send to.
     #[inline]
     pub(crate) fn get(&self) -> Option<Address> {
-        let who = self.who.load(Relaxed);
+        let who = self.who.read_once();
         if who == 0 {
             return None;
         }
         let [p0, p1, mac @ ..] = who.to_be_bytes();
         Some(Address {
             port: u16::from_be_bytes([p0, p1]),
-            ifindex: self.ifindex.load(Relaxed),
+            ifindex: self.ifindex.read_once(),
             mac,
         })
     }
@@ -57,12 +55,12 @@ impl Peer {
     /// Whether the socket wants what comes from there: if it is connected, only from its peer.
     #[inline]
     pub(crate) fn wants(&self, from: impl FnOnce() -> Address) -> bool {
-        let who = self.who.load(Relaxed);
+        let who = self.who.read_once();
         if who == 0 {
             return true;
         }
         let from = from();
-        who == pack(from.port, &from.mac) && self.ifindex.load(Relaxed) == from.ifindex
+        who == pack(from.port, &from.mac) && self.ifindex.read_once() == from.ifindex
     }
 }
 

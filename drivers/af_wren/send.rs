@@ -24,7 +24,8 @@ use knet::{
     },
     skb::{
         PagedLayout,
-        SkBuff, //
+        SkBuff,
+        Wsum, //
     },
     sock::{
         msg::flags,
@@ -92,11 +93,19 @@ fn destination(sk: &LiveSocket<Wren>, msg: &SendMsg<'_>) -> Result<Address> {
     Ok(dest)
 }
 
-/// Makes a packet of `len` bytes of a message, charged to the socket from the start.
+/// Makes a packet of `len` bytes of a message, charged to the socket from the start. Returns it
+/// with the sum of its bytes if that is asked for.
 ///
 /// This may sleep, so no device is held: one that is to be removed must not wait for a writer who
 /// waits for another device.
-fn packet(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>, len: usize, room: &Room) -> Result<SkBuff> {
+#[inline]
+fn packet(
+    sk: &LiveSocket<Wren>,
+    msg: &mut SendMsg<'_>,
+    len: usize,
+    room: &Room,
+    summed: bool,
+) -> Result<(SkBuff, Wsum)> {
     let dontwait = msg.flags() & flags::DONTWAIT != 0;
     if room.pages && len > LINEAR_MAX {
         let layout = PagedLayout {
@@ -110,28 +119,42 @@ fn packet(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>, len: usize, room: &Room)
             skb.consume();
             return Err(e);
         }
-        return skb.finish().map_err(|skb| {
+        let skb = skb.finish().map_err(|skb| {
             skb.consume();
             EFAULT
-        });
+        })?;
+        return match skb.checksum(0, if summed { len } else { 0 }) {
+            Ok(sum) => Ok((skb, sum)),
+            Err(e) => {
+                skb.consume();
+                Err(e)
+            }
+        };
     }
     let mut skb = sk
         .live()
         .alloc_send_skb(room.head, len + room.tail, dontwait)?;
-    if let Err(e) = skb.put_iter(msg.data(), len) {
-        skb.consume();
-        return Err(e);
+    let put = if summed {
+        skb.put_iter_csum(msg.data(), len)
+    } else {
+        skb.put_iter(msg.data(), len).map(|()| Wsum::ZERO)
+    };
+    match put {
+        Ok(sum) => Ok((skb, sum)),
+        Err(e) => {
+            skb.consume();
+            Err(e)
+        }
     }
-    Ok(skb)
 }
 
-/// Puts the header of a datagram in front of the payload.
+/// Puts the header of a datagram in front of the payload, whose sum is `payload`.
 ///
 /// The checksum is not left to the device: of those that say they sum up anything (NETIF_F_HW_CSUM)
 /// several know TCP and UDP only. Such a frame would leave with none, and nobody would notice.
-fn push_header(skb: &mut SkBuff, header: Header) -> Result {
+#[inline]
+fn push_header(skb: &mut SkBuff, header: Header, payload: Wsum) -> Result {
     if header.check {
-        let payload = skb.checksum(0, skb.len())?;
         skb.push_data(&header.to_bytes_with(payload))
     } else {
         skb.push_data(&header.to_bytes())
@@ -139,10 +162,12 @@ fn push_header(skb: &mut SkBuff, header: Header) -> Result {
 }
 
 /// Gives the packet to the device: of this index, which may be another one by now.
+#[inline]
 fn transmit(mut skb: SkBuff, sk: &LiveSocket<Wren>, dest: &Address, control: &TxControl) -> Result {
     let ethertype = sk.data().ethertype;
     skb.reset_network_header();
     skb.set_protocol(ethertype);
+    skb.set_hash_from_sk(sk);
     skb.set_tx_control(control);
     // Meanwhile the device may have gone, or have got a smaller MTU.
     let guard = rcu::read_lock();
@@ -188,21 +213,23 @@ pub(crate) fn sendmsg(sk: &LiveSocket<Wren>, msg: &mut SendMsg<'_>) -> Result<us
         }
     };
     let control = msg.control(sk.live())?;
-    if sk.data().is_raw() {
-        let skb = packet(sk, msg, len, &room)?;
-        transmit(skb, sk, &dest, &control)?;
-        return Ok(len);
-    }
-    let header = Header {
-        source: socket::autobind(sk)?,
-        dest: dest.port,
-        len: u16::try_from(len).map_err(|_| EMSGSIZE)?,
-        check: sk.data().checksum(),
+    let header = if sk.data().is_raw() {
+        None
+    } else {
+        Some(Header {
+            source: socket::autobind(sk)?,
+            dest: dest.port,
+            len: u16::try_from(len).map_err(|_| EMSGSIZE)?,
+            check: sk.data().checksum(),
+        })
     };
-    let mut skb = packet(sk, msg, len, &room)?;
-    if let Err(e) = push_header(&mut skb, header) {
-        skb.consume();
-        return Err(e);
+    let summed = header.is_some_and(|header| header.check);
+    let (mut skb, payload) = packet(sk, msg, len, &room, summed)?;
+    if let Some(header) = header {
+        if let Err(e) = push_header(&mut skb, header, payload) {
+            skb.consume();
+            return Err(e);
+        }
     }
     transmit(skb, sk, &dest, &control)?;
     Ok(len)

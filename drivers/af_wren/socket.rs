@@ -19,18 +19,13 @@ use kernel::{
     prelude::*,
     str::CStr,
     sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            AtomicFlag,
-            Relaxed,
-            Release, //
-        },
+        atomic::Atomic,
         rcu,
         Arc, //
     },
 };
 use knet::{
+    atomic::AtomicInline,
     net::Namespace,
     netdev::NetDevice,
     sock::{
@@ -77,8 +72,8 @@ pub(crate) struct WrenSock {
     /// 0 until it is bound.
     port: Atomic<u32>,
     pub(crate) peer: Peer,
-    /// Send with a checksum.
-    checksum: AtomicFlag,
+    /// Send with a checksum: 1, or without: 0.
+    checksum: Atomic<u32>,
     #[pin]
     pub(crate) groups: Groups,
     pub(crate) family: u16,
@@ -103,21 +98,21 @@ impl WrenSock {
 
     #[inline]
     pub(crate) fn checksum(&self) -> bool {
-        self.checksum.load(Relaxed)
+        self.checksum.read_once() != 0
     }
 
     pub(crate) fn set_checksum(&self, on: bool) {
-        self.checksum.store(on, Relaxed);
+        self.checksum.write_once(on.into());
     }
 
     /// The port, or 0.
     #[inline]
     pub(crate) fn port(&self) -> u16 {
-        self.port.load(Acquire) as u16
+        self.port.load_acquire() as u16
     }
 
     pub(crate) fn set_port(&self, port: u16) {
-        self.port.store(port.into(), Release);
+        self.port.store_release(port.into());
     }
 }
 
@@ -167,12 +162,17 @@ fn check_still_there(sk: &Socket<Wren>, ifindex: i32) {
 }
 
 /// Gives a socket a port if it has none. It keeps it until it is closed.
+#[inline]
 pub(crate) fn autobind(sk: &LiveSocket<Wren>) -> Result<u16> {
-    let data = sk.data();
-    let port = data.port();
-    if port != 0 {
-        return Ok(port);
+    match sk.data().port() {
+        0 => bind_any(sk),
+        port => Ok(port),
     }
+}
+
+#[cold]
+fn bind_any(sk: &LiveSocket<Wren>) -> Result<u16> {
+    let data = sk.data();
     let mut lock = sk.live().lock();
     // Another thread may have been faster.
     if data.port() == 0 {
@@ -208,7 +208,7 @@ impl Family for Wren {
             kind: kind?,
             port: Atomic::new(0),
             peer: Peer::none(),
-            checksum: AtomicFlag::new(true),
+            checksum: Atomic::new(1),
             groups <- Groups::new(),
             family: context.family,
             ethertype: context.ethertype,

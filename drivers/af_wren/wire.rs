@@ -69,7 +69,7 @@ impl Header {
     #[inline]
     pub(crate) fn to_bytes_with(self, payload: Wsum) -> [u8; SIZE] {
         let mut bytes = self.to_bytes();
-        let check = match (Wsum::of(&bytes) + payload).fold() {
+        let check = match (Wsum::of_header(&bytes) + payload).fold() {
             // Zero says that there is none; this is zero, too.
             [0, 0] => [0xff; 2],
             check => check,
