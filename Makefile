@@ -34,6 +34,7 @@ help:
 	@echo '  make kunit           only the suites inside the modules'
 	@echo '  make selftests       only what is tested from user space'
 	@echo '  make contract        which statements the last run has proved'
+	@echo '  make model           the protocol of connections, without a kernel  [CASES=N]'
 	@echo '  make latency         how long a ping waits while TCP fills the wire'
 	@echo '  make soak            ten minutes of everything at once  [SECONDS=N]'
 	@echo '  make fuzz            a minute of wrong frames and calls  [SECONDS=N] [SEED=N]'
@@ -53,10 +54,10 @@ help:
 # The lab
 # ----------------------------------------------------------------------------
 
-.PHONY: lab lab-root lab-stock lab-debug lab-check lab-reader lab-info lab-shell lab-clean
+.PHONY: lab lab-root lab-stock lab-debug lab-check lab-reader lab-model lab-info lab-shell lab-clean
 lab:
 	@$(LAB) build all
-lab-root lab-stock lab-debug lab-check lab-reader: lab-%:
+lab-root lab-stock lab-debug lab-check lab-reader lab-model: lab-%:
 	@$(LAB) build $*
 lab-info:
 	@$(LAB) info
@@ -105,7 +106,7 @@ clean:
 KERNEL ?= stock
 test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: vm demo test kunit selftests contract latency soak fuzz bench bench-plot
+.PHONY: vm demo test kunit selftests contract model latency soak fuzz bench bench-plot
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)
 	@scripts/vm --kernel $(KERNEL)
 demo: modules
@@ -118,6 +119,8 @@ selftests: modules modules-debug lab-reader
 	@scripts/test --selftests $(test-args)
 contract:
 	@scripts/contract
+model: lab-model
+	@$(ENTER) -- env $(if $(CASES),PROPTEST_CASES=$(CASES)) scripts/lab/flow-model
 latency: modules
 	@scripts/latency
 soak: modules-debug

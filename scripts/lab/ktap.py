@@ -5,10 +5,14 @@ import argparse
 import sys
 
 
+class Skip(str):
+    """Why a test was not run, in the place of what is wrong."""
+
+
 def main(description, names, run):
     """
     Prints KTAP for what `run(kernel, names)` yields: (name, lines of what is wrong), nothing being
-    wrong if there are none. Returns the exit status.
+    wrong if there are none, or a `Skip`. Returns the exit status.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("kernel", nargs="?", choices=("stock", "debug"), default="stock")
@@ -22,6 +26,9 @@ def main(description, names, run):
     print(f"TAP version 13\n1..{len(selected)}", flush=True)
     status = 0
     for number, (name, problem) in enumerate(run(args.kernel, selected), 1):
+        if isinstance(problem, Skip):
+            print(f"ok {number} {name} # SKIP {problem}", flush=True)
+            continue
         for line in problem:
             print(f"# {line}")
         status = 1 if problem else status

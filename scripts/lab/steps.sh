@@ -16,6 +16,7 @@ declare -A about=(
 	[debug]="debug kernel (KASAN, lockdep, kmemleak, KUnit)"
 	[check]="tools of make check that Debian does not have"
 	[reader]="mandoc and tshark, for the manual and the dissector"
+	[model]="cargo and crates, for make model"
 )
 declare -A needs=(
 	[root]=''
@@ -27,9 +28,10 @@ declare -A needs=(
 	[debug]='root debs source'
 	[check]='root'
 	[reader]='root'
+	[model]='root'
 )
 # shellcheck disable=SC2034 # for "info" and "clean"
-all_steps=(root debs source image stock boot debug check reader)
+all_steps=(root debs source image stock boot debug check reader model)
 
 # Paths of finished steps are remembered: a key is asked for often, and depends on other steps.
 declare -A path_of=()
