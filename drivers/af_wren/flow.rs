@@ -45,7 +45,8 @@ pub(crate) use self::{
         Error,
         Info,
         Keepalive,
-        News, //
+        News,
+        Options, //
     },
     input::{
         Dropped,

@@ -41,6 +41,12 @@ pub(crate) struct Config {
     pub(crate) start: u32,
     /// What the clock of time stamps starts from: likewise.
     pub(crate) clock: u32,
+    pub(crate) options: Options,
+}
+
+/// What a program may change at any time; see [`Connection::configure`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
     /// Send short segments although others are on their way (TCP_NODELAY).
     pub(crate) nodelay: bool,
     /// Give up when the peer has not answered for so long (TCP_USER_TIMEOUT), in nanoseconds.
@@ -310,6 +316,21 @@ impl Connection {
         self.tell_window();
     }
 
+    /// The program has changed its mind.
+    pub(crate) fn configure(&mut self, now: u64, options: Options) {
+        self.config.options = options;
+        let give_up = self.give_up(now);
+        self.timers.retransmit = self.timers.retransmit.map(|at| at.min(give_up));
+        self.timers.keepalive = None;
+        self.arm_keepalive(now);
+    }
+
+    /// When patience ends with a peer that does not answer.
+    pub(super) fn give_up(&self, now: u64) -> u64 {
+        let patience = self.config.options.patience;
+        self.progress.saturating_add(patience).max(now)
+    }
+
     fn tell_window(&mut self) {
         let next = self.received.next();
         if self.state.can_receive() && self.window.is_news(next, self.unread, self.payload) {
@@ -342,7 +363,7 @@ impl Connection {
         }
         self.state = self.state.after_shutdown();
         if self.state != State::TimeWait {
-            self.timers.end = Some(now.saturating_add(self.config.linger));
+            self.timers.end = Some(now.saturating_add(self.config.options.linger));
         }
         News::default()
     }

@@ -48,7 +48,7 @@ impl Connection {
 
     /// No answer has come to what was sent. Returns whether to go on.
     fn retransmit(&mut self, now: u64) -> bool {
-        if now.saturating_sub(self.progress) >= self.config.patience {
+        if now.saturating_sub(self.progress) >= self.config.options.patience {
             return false;
         }
         self.rtt.back_off();
@@ -70,7 +70,7 @@ impl Connection {
         if self.probes == 0 {
             // The last question was answered.
             self.progress = now;
-        } else if now.saturating_sub(self.progress) >= self.config.patience {
+        } else if now.saturating_sub(self.progress) >= self.config.options.patience {
             return false;
         }
         self.probes = self.probes.saturating_add(1);
@@ -84,6 +84,7 @@ impl Connection {
     fn ask_for_peer(&mut self, now: u64) -> bool {
         let probes = self
             .config
+            .options
             .keepalive
             .map_or(0, |keepalive| keepalive.probes);
         if self.una != self.next {

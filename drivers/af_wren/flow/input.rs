@@ -260,16 +260,14 @@ impl Connection {
 
     /// When an answer to what is on its way is late.
     pub(super) fn answer_due(&self, now: u64) -> Option<u64> {
-        (self.una != self.next).then(|| {
-            let give_up = self.progress.saturating_add(self.config.patience);
-            now.saturating_add(self.rtt.wait()).min(give_up.max(now))
-        })
+        let due = now.saturating_add(self.rtt.wait());
+        (self.una != self.next).then(|| due.min(self.give_up(now)))
     }
 
     /// Nobody has a file for it, but it goes on.
     fn linger(&mut self, now: u64) {
         if self.state != State::TimeWait {
-            self.timers.end = Some(now.saturating_add(self.config.linger));
+            self.timers.end = Some(now.saturating_add(self.config.options.linger));
         }
     }
 
@@ -341,7 +339,7 @@ impl Connection {
 
     /// The peer was heard, or asked.
     pub(super) fn arm_keepalive(&mut self, now: u64) {
-        if let Some(keepalive) = self.config.keepalive {
+        if let Some(keepalive) = self.config.options.keepalive {
             let wait = if self.probes == 0 {
                 keepalive.idle
             } else {

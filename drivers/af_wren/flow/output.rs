@@ -187,7 +187,7 @@ impl Connection {
         }
         if most == queued {
             // Nagle: something short, and more may be written.
-            self.config.nodelay || self.una == self.next || !self.state.can_write()
+            self.config.options.nodelay || self.una == self.next || !self.state.can_write()
         } else {
             cut.len >= self.peer.largest() / 2 || self.probe
         }

@@ -61,7 +61,7 @@ pub(crate) struct Host {
     taken: usize,
     peer_start: Option<Seq>,
     /// The number behind what the peer may send, as it was told.
-    promised: Option<Seq>,
+    pub(crate) promised: Option<Seq>,
     pub(crate) connected: bool,
     pub(crate) finished: bool,
     pub(crate) closed: bool,

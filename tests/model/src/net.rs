@@ -17,12 +17,15 @@ pub(crate) const MS: u64 = 1_000_000;
 /// A second, in nanoseconds.
 pub(crate) const SECOND: u64 = 1_000 * MS;
 
+/// When a frame arrives, which in the order of sending it is, at which end, and the frame.
+type Arrival = (u64, u64, usize, Vec<u8>);
+
 /// Two ends and what is between them.
 pub(crate) struct Net {
     pub(crate) now: u64,
     pub(crate) hosts: [Host; 2],
     pub(crate) wires: [Wire; 2],
-    arrivals: BinaryHeap<Reverse<(u64, u64, usize, Vec<u8>)>>,
+    arrivals: BinaryHeap<Reverse<Arrival>>,
     count: u64,
     /// Frames that an end sends while it has room below it; else as many as it likes.
     pub(crate) throttled: [bool; 2],

@@ -3,7 +3,7 @@
 //! Two programs that write to each other and read, over a bad wire.
 
 use crate::{
-    af_wren::flow::{Config, Kind, State},
+    af_wren::flow::{Config, Kind, Options, State},
     host::Host,
     net::{Net, MS, SECOND},
     random::Random,
@@ -65,10 +65,12 @@ pub(crate) fn configs(kind: Kind) -> impl Strategy<Value = Config> {
         room,
         start,
         clock,
-        nodelay,
-        patience: 10_000 * SECOND,
-        keepalive: None,
-        linger: 60 * SECOND,
+        options: Options {
+            nodelay,
+            patience: 10_000 * SECOND,
+            keepalive: None,
+            linger: 60 * SECOND,
+        },
     })
 }
 

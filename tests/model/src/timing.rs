@@ -3,7 +3,9 @@
 //! What happens when: to the nanosecond, time is virtual.
 
 use crate::{
-    af_wren::flow::{Config, Dropped, Error, Fate, Flags, Keepalive, Kind, Segment, State},
+    af_wren::flow::{
+        Config, Dropped, Error, Fate, Flags, Keepalive, Kind, Options, Segment, State,
+    },
     host::Host,
     net::{Net, MS, SECOND},
     wire::Faults,
@@ -15,10 +17,12 @@ pub(crate) const CONFIG: Config = Config {
     room: 100_000,
     start: u32::MAX - 2_000,
     clock: u32::MAX - 1_000_000,
-    nodelay: true,
-    patience: 1_000 * SECOND,
-    keepalive: None,
-    linger: 60 * SECOND,
+    options: Options {
+        nodelay: true,
+        patience: 1_000 * SECOND,
+        keepalive: None,
+        linger: 60 * SECOND,
+    },
 };
 
 /// Two ends that are not connected; frames take a millisecond.
@@ -135,7 +139,7 @@ fn nobody_there_is_refused() {
 
 #[test]
 fn handshake_is_repeated_and_given_up() {
-    let mut net = strangers(with(|config| config.patience = 20 * SECOND), CONFIG);
+    let mut net = strangers(with(|config| config.options.patience = 20 * SECOND), CONFIG);
     let start = net.now;
     net.hosts[0].connect(start);
     net.lose_all(0, true);
@@ -190,7 +194,7 @@ fn timeout_doubles_up_to_a_minute_and_recovers() {
 
 #[test]
 fn patience_ends() {
-    let mut net = pair(with(|config| config.patience = 10 * SECOND), CONFIG);
+    let mut net = pair(with(|config| config.options.patience = 10 * SECOND), CONFIG);
     net.lose_all(0, true);
     net.write(0, 100);
     net.pass(10 * SECOND - 1);
@@ -198,6 +202,54 @@ fn patience_ends() {
     net.pass(1);
     assert_eq!(net.hosts[0].error, Some(Error::TimedOut));
     assert!(net.hosts[0].closed && net.last(0).flags.has(Flags::RST));
+}
+
+#[test]
+fn patience_may_be_changed() {
+    let mut net = pair(CONFIG, CONFIG);
+    net.lose_all(0, true);
+    net.write(0, 100);
+    net.pass(5 * SECOND);
+    let options = Options {
+        patience: 6 * SECOND,
+        keepalive: Some(Keepalive {
+            idle: SECOND,
+            interval: SECOND,
+            probes: 100,
+        }),
+        ..CONFIG.options
+    };
+    let now = net.now;
+    net.hosts[0].established().configure(now, options);
+    net.pass(SECOND - 1);
+    assert_eq!(net.hosts[0].error, None);
+    net.pass(1);
+    assert_eq!(net.hosts[0].error, Some(Error::TimedOut));
+}
+
+#[test]
+fn a_fin_ahead_of_data_is_not_taken_for_the_end() {
+    let mut net = pair(CONFIG, CONFIG);
+    net.wires[0].doomed = vec![0];
+    net.write(0, 10);
+    net.pass(MS);
+    net.close(0);
+    net.pass(10 * MS);
+    assert_eq!(
+        (net.hosts[1].state(), net.hosts[1].finished),
+        (State::Established, false)
+    );
+    net.hosts[1].sent.clear();
+    let start = net.now;
+    net.pass(SECOND);
+    assert_eq!(
+        (net.hosts[1].state(), net.hosts[1].unread()),
+        (State::CloseWait, 10)
+    );
+    // At once, although no segment with a FIN has come now.
+    let again = net.hosts[0].sent[2].0;
+    assert_eq!(net.times(1, start)[0], again + MS - start);
+    assert_eq!(net.last(1).ack, net.hosts[0].sent[1].1.seq + 1);
 }
 
 #[test]
@@ -267,7 +319,7 @@ fn a_shut_window_is_asked_for_and_its_opening_told() {
 
 #[test]
 fn a_peer_with_a_shut_window_is_given_up_only_if_it_is_silent() {
-    let patience = |config: &mut Config| config.patience = 10 * SECOND;
+    let patience = |config: &mut Config| config.options.patience = 10 * SECOND;
     let mut net = pair(with(patience), with(|config| config.room = 1_000));
     net.write(0, 2_000);
     net.pass(1_000 * SECOND);
@@ -284,7 +336,7 @@ fn keepalive_asks_and_gives_up() {
         interval: 5 * SECOND,
         probes: 3,
     });
-    let mut net = pair(with(|config| config.keepalive = keepalive), CONFIG);
+    let mut net = pair(with(|config| config.options.keepalive = keepalive), CONFIG);
     net.pass(1_000 * SECOND);
     // Each question takes two milliseconds to be answered.
     assert_eq!((net.hosts[0].sent.len(), net.hosts[1].sent.len()), (9, 9));
@@ -303,7 +355,7 @@ fn keepalive_asks_and_gives_up() {
 #[test]
 fn short_segments_wait_for_each_other_without_nodelay() {
     for nodelay in [false, true] {
-        let mut net = pair(with(|config| config.nodelay = nodelay), CONFIG);
+        let mut net = pair(with(|config| config.options.nodelay = nodelay), CONFIG);
         for _ in 0..5 {
             net.write(0, 10);
         }
@@ -439,6 +491,71 @@ fn a_reset_in_the_window_is_questioned() {
     reset.seq = next;
     let (_, news) = net.hosts[0].established().segment(now, &reset);
     assert_eq!((news.closed, news.error), (true, Some(Error::Reset)));
+}
+
+#[test]
+fn answers_to_what_does_not_fit_are_limited() {
+    let mut net = pair(CONFIG, CONFIG);
+    let segment = net.last_of_peer();
+    let next = net.hosts[0].established().received();
+    let una = net.hosts[0].established().first_unacked();
+    let misfits = [
+        Segment {
+            seq: next - 9,
+            len: 0,
+            flags: Flags::ACK,
+            ..segment
+        },
+        Segment {
+            seq: next + 500_000,
+            len: 0,
+            flags: Flags::ACK,
+            ..segment
+        },
+        Segment {
+            seq: next,
+            ack: una + 1,
+            ..segment
+        },
+        Segment {
+            seq: next + 1,
+            len: 0,
+            flags: Flags::RST,
+            ..segment
+        },
+        Segment {
+            seq: next,
+            len: 0,
+            flags: Flags::SYN,
+            ..segment
+        },
+    ];
+    for _ in 0..2 {
+        let mut answers = 0;
+        for _ in 0..100 {
+            for misfit in &misfits {
+                let now = net.now;
+                let host = &mut net.hosts[0];
+                let (fate, _) = host.established().segment(now, misfit);
+                assert!(matches!(fate, Fate::Drop(_)));
+                answers += host.transmit(now, true).len();
+            }
+        }
+        assert_eq!(answers, 10);
+        net.pass(SECOND);
+    }
+    // But what has come again is always answered: its acknowledgement was lost.
+    let again = Segment {
+        seq: next - segment.len.into(),
+        ..segment
+    };
+    for _ in 0..100 {
+        let now = net.now;
+        let host = &mut net.hosts[0];
+        let (fate, _) = host.established().segment(now, &again);
+        assert_eq!(fate, Fate::Drop(Dropped::Duplicate));
+        assert_eq!(host.transmit(now, true).len(), 1);
+    }
 }
 
 #[test]

@@ -65,9 +65,10 @@ proptest! {
             let (config, peer) = (scenario.programs[end].config, scenario.programs[1 - end].config);
             let payload = u32::from(config.payload.min(peer.payload));
             let step = (peer.room / 2).min(payload).max(1);
-            let mut edges = net.hosts[1 - end].sent.iter().filter_map(|(_, segment)| {
-                segment.flags.has(Flags::ACK).then(|| segment.ack + segment.window)
-            });
+            let sent = net.hosts[1 - end].sent.iter().map(|(_, segment)| segment);
+            let mut edges = sent
+                .filter(|segment| segment.flags.has(Flags::ACK))
+                .map(|segment| segment.ack + segment.window);
             let mut last = edges.next().expect("the peer has sent something");
             for edge in edges {
                 let moved = edge.since(last);

@@ -74,8 +74,8 @@ impl Wire {
         if doomed {
             return arrivals;
         }
-        if faults.byte > 0 {
-            let waiting = self.free.saturating_sub(now) / faults.byte;
+        let waiting = self.free.saturating_sub(now);
+        if let Some(waiting) = waiting.checked_div(faults.byte) {
             if waiting + frame.len() as u64 > faults.room {
                 return arrivals;
             }
