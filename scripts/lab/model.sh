@@ -27,7 +27,7 @@ model_make() {
 		CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt \
 		cargo "${config[@]}" vendor --locked --manifest-path /lab/step/Cargo.toml \
 		/lab/model/vendor ||
-		fail "cargo could not get the crates of tests/model/Cargo.lock, which \"make model\"" \
-			"needs and nothing else. The log says why."
+		fail "cargo could not get the crates of tests/model/Cargo.lock, which only" \
+			"\"make model\" needs. The log says why."
 	rm -rf "$work/config"
 }

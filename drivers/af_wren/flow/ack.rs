@@ -7,7 +7,7 @@ use super::{
     SECOND, //
 };
 
-/// How long an acknowledgement is kept back.
+/// How long an acknowledgment is kept back.
 pub(super) const DELAY: u64 = 40 * MS;
 
 /// Segments that are acknowledged by one.

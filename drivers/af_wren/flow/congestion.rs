@@ -35,7 +35,7 @@ impl Congestion {
 
     /// `acked` bytes have come to the peer, of `flight` that were on their way. The window grows if
     /// it is what holds the sender back. `slow` is one segment of credit at most, for after a
-    /// timeout, when one acknowledgement may stand for many bytes that came long ago.
+    /// timeout, when one acknowledgment may stand for many bytes that came long ago.
     pub(crate) fn acked(&mut self, acked: u32, flight: u32, payload: u32, slow: bool) {
         if self.window < self.threshold {
             if self.window / 2 < flight {

@@ -162,7 +162,7 @@ pub(crate) struct Connection {
     /// Bytes that have come in order and were not read.
     pub(super) unread: u32,
     pub(super) owed: Owed,
-    /// The last acknowledgement that was sent (Last.ACK.sent).
+    /// The last acknowledgment that was sent (Last.ACK.sent).
     pub(super) acked: Seq,
     pub(super) stamps: Stamps,
     /// When something was heard of the peer.

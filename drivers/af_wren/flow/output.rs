@@ -33,7 +33,7 @@ pub(crate) trait WriteQueue {
 impl Connection {
     /// Returns the next segment to send, if there is one. Where it has payload, that is `len` bytes
     /// of `queue` from number `seq` on. Without `data` only what costs nothing is sent:
-    /// acknowledgements, and what begins and ends a connection; that is for a sender that has
+    /// acknowledgments, and what begins and ends a connection; that is for a sender that has
     /// enough in the queues below it, and calls again when it has less.
     pub(crate) fn transmit(
         &mut self,

@@ -107,7 +107,7 @@ impl Reassembly {
         passed
     }
 
-    /// The ranges for an acknowledgement: the newest, and of the others each in its turn.
+    /// The ranges for an acknowledgment: the newest, and of the others each in its turn.
     pub(super) fn report(&mut self) -> [Option<Range>; MAX_RANGES] {
         let mut report = [None; MAX_RANGES];
         let count = self.ranges.count();

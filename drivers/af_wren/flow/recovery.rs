@@ -16,7 +16,7 @@ use super::{
 /// Ranges that the peer has which are remembered.
 const REMEMBERED: usize = 64;
 
-/// So many acknowledgements that report something new, and do not advance, tell of a loss.
+/// So many acknowledgments that report something new, and do not advance, tell of a loss.
 const DUPLICATES: u8 = 3;
 
 /// How it goes.
@@ -78,7 +78,7 @@ impl Recovery {
         news
     }
 
-    /// An acknowledgement has told of a range, and not advanced.
+    /// An acknowledgment has told of a range, and not advanced.
     pub(super) fn duplicate(&mut self) {
         self.duplicates = self.duplicates.saturating_add(1);
     }
@@ -97,7 +97,7 @@ impl Recovery {
         }
         if self.phase == Phase::Fast {
             // The first hole was filled, and this is the next one (RFC 6582, a partial
-            // acknowledgement); if nothing behind it was reported it is on its way.
+            // acknowledgment); if nothing behind it was reported it is on its way.
             if let Some(reported) = self.reported.first() {
                 self.lost = self.lost.later(reported.start());
             }

@@ -11,7 +11,7 @@ use super::{
 const INITIAL: u64 = SECOND;
 
 /// What a wait has at least beyond a round trip, as in Linux' TCP: a peer may keep an
-/// acknowledgement back for a part of that, however steady the round trips are.
+/// acknowledgment back for a part of that, however steady the round trips are.
 pub(crate) const MIN: u64 = 200 * MS;
 
 /// The longest wait, which also ends the doubling.

@@ -46,8 +46,8 @@ impl Stamps {
         })
     }
 
-    /// The stamp of a segment that is not old, and that begins where the last acknowledgement ended
-    /// or before: so a delayed acknowledgement echoes the first of the segments that it answers.
+    /// The stamp of a segment that is not old, and that begins where the last acknowledgment ended
+    /// or before: so a delayed acknowledgment echoes the first of the segments that it answers.
     pub(super) fn keep(&mut self, now: u64, stamp: Seq) {
         self.recent = Some((stamp, now));
     }

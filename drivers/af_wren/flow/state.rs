@@ -23,7 +23,7 @@ pub(crate) enum State {
     Closing,
     /// The same, but the peer was the first.
     LastAck,
-    /// All is said; our last acknowledgement may have been lost.
+    /// All is said; our last acknowledgment may have been lost.
     TimeWait,
     /// There is no connection any more.
     Closed,

@@ -9,7 +9,7 @@ pub(super) struct Timers {
     pub(super) retransmit: Option<u64>,
     /// The peer's window is too small, and nothing is on its way that it would answer.
     pub(super) persist: Option<u64>,
-    /// An acknowledgement is owed.
+    /// An acknowledgment is owed.
     pub(super) ack: Option<u64>,
     /// Nothing was heard from the peer.
     pub(super) keepalive: Option<u64>,

@@ -118,7 +118,7 @@ pub(crate) enum Malformed {
     Unchecked,
     /// Flags that are not known, or do not go together.
     Flags,
-    /// A window, payload or acknowledgement that cannot be.
+    /// A window, payload or acknowledgment that cannot be.
     Value,
     /// Ranges that are none, or too many, or where none may be.
     Ranges,

@@ -190,7 +190,7 @@ proptest! {
             segment.kind = config.kind;
             segment.seq = host.established().received() + (1 + seq % (u32::MAX - 1));
             if !segment.flags.has(Flags::RST.with(Flags::SYN)) {
-                // An acknowledgement of what was never sent.
+                // An acknowledgment of what was never sent.
                 segment.ack = host.established().first_unacked() + (1 + ack % (1 << 30));
             }
             let before = host.info();

@@ -7,7 +7,10 @@ use crate::{
     net::{Net, MS, SECOND},
     timing::{pair, CONFIG},
 };
-use proptest::{collection::btree_set, prelude::*};
+use proptest::{
+    collection::{btree_set, vec},
+    prelude::*,
+};
 
 /// Numbers that were sent more than once, from the start of what was written.
 fn again(net: &Net) -> Vec<u32> {
@@ -58,6 +61,20 @@ fn a_lost_segment_is_sent_again_after_a_round_trip() {
     assert_eq!(net.hosts[0].info().queued, 0);
     // Six were not acknowledged then.
     assert_eq!(net.hosts[0].info().threshold, 3_000);
+}
+
+#[test]
+fn the_first_lost_segment_does_not_wait_for_others() {
+    let mut net = wide(20);
+    let start = net.now;
+    net.wires[0].faults.byte = 1_000;
+    net.wires[0].faults.room = 1_000_000;
+    net.wires[0].doomed = vec![0];
+    net.write(0, 10_000);
+    net.pass(50 * MS);
+    // Six are on their way then, more than the half of ten: but the third report says enough.
+    assert_eq!(again(&net), [0]);
+    assert_eq!(net.hosts[0].sent[10].0, start + 3 * 1_032 * 1_000 + 2 * MS);
 }
 
 #[test]
@@ -154,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn waits_stay_within_their_bounds(times in prop::collection::vec((any::<u64>(), 0..10_u8), 1..100)) {
+    fn waits_stay_within_their_bounds(times in vec((any::<u64>(), 0..10_u8), 1..100)) {
         let mut rtt = Rtt::new();
         prop_assert_eq!(rtt.wait(), SECOND);
         for (time, vain) in times {

@@ -158,7 +158,7 @@ fn a_lost_answer_to_the_request_comes_again() {
         let now = net.now;
         net.hosts[0].connect(now);
         net.hosts[1].listens = true;
-        // The last one: the acknowledgement of the answer.
+        // The last one: the acknowledgment of the answer.
         let wire = usize::from(doomed != [1]);
         net.wires[wire].doomed = doomed;
         net.pass(10 * SECOND);
@@ -239,17 +239,15 @@ fn a_fin_ahead_of_data_is_not_taken_for_the_end() {
         (net.hosts[1].state(), net.hosts[1].finished),
         (State::Established, false)
     );
-    net.hosts[1].sent.clear();
-    let start = net.now;
-    net.pass(SECOND);
-    assert_eq!(
-        (net.hosts[1].state(), net.hosts[1].unread()),
-        (State::CloseWait, 10)
-    );
-    // At once, although no segment with a FIN has come now.
-    let again = net.hosts[0].sent[2].0;
-    assert_eq!(net.times(1, start)[0], again + MS - start);
-    assert_eq!(net.last(1).ack, net.hosts[0].sent[1].1.seq + 1);
+    // The data again, without the FIN: that has come.
+    let (now, data) = (net.now, net.hosts[0].sent[0].1);
+    let host = &mut net.hosts[1];
+    let (_, news) = host.established().segment(now, &data);
+    assert_eq!((news.readable, news.finished), (10, true));
+    assert_eq!(host.state(), State::CloseWait);
+    // Acknowledged at once, although no segment with a FIN has come now.
+    assert_eq!(host.transmit(now, true).len(), 1);
+    assert_eq!(net.last(1).ack, data.seq + 11);
 }
 
 #[test]
@@ -261,9 +259,13 @@ fn one_segment_is_acknowledged_late_and_two_at_once() {
     assert_eq!(net.times(1, start), [41 * MS]);
     net.hosts[1].sent.clear();
     let start = net.now;
-    net.write(0, 2_000);
+    net.write(0, 1_000);
+    net.pass(10 * MS);
+    net.write(0, 1_000);
     net.pass(100 * MS);
-    assert_eq!(net.times(1, start), [MS]);
+    assert_eq!(net.times(1, start), [11 * MS]);
+    // How long it takes is counted from the first.
+    assert_eq!(net.last(1).echo, net.hosts[0].sent[1].1.stamp);
 }
 
 #[test]
@@ -372,7 +374,7 @@ fn short_segments_wait_for_each_other_without_nodelay() {
 }
 
 #[test]
-fn without_room_below_only_acknowledgements_go_out() {
+fn without_room_below_only_acknowledgments_go_out() {
     let mut net = pair(CONFIG, CONFIG);
     net.throttled[0] = true;
     net.write(0, 5_000);
@@ -385,7 +387,7 @@ fn without_room_below_only_acknowledgements_go_out() {
 }
 
 #[test]
-fn a_lost_last_acknowledgement_is_given_again() {
+fn a_lost_last_acknowledgment_is_given_again() {
     let mut net = pair(CONFIG, CONFIG);
     net.close(0);
     net.pass(10 * MS);
@@ -459,6 +461,14 @@ fn a_connection_without_file_does_not_stay() {
     assert_eq!(net.hosts[0].state(), State::FinWait2);
     net.pass(2 * SECOND);
     assert!(net.hosts[0].closed && !net.last(0).flags.has(Flags::RST));
+    // The peer does not answer.
+    let mut net = pair(CONFIG, CONFIG);
+    net.lose_all(1, true);
+    net.close(0);
+    net.pass(60 * SECOND - 1);
+    assert_eq!(net.hosts[0].state(), State::FinWait1);
+    net.pass(1);
+    assert!(net.hosts[0].closed);
     // The peer does not read.
     let mut net = pair(CONFIG, with(|config| config.room = 1_000));
     net.write(0, 5_000);
@@ -544,7 +554,7 @@ fn answers_to_what_does_not_fit_are_limited() {
         assert_eq!(answers, 10);
         net.pass(SECOND);
     }
-    // But what has come again is always answered: its acknowledgement was lost.
+    // But what has come again is always answered: its acknowledgment was lost.
     let again = Segment {
         seq: next - segment.len.into(),
         ..segment
