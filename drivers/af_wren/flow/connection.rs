@@ -127,8 +127,8 @@ pub(super) const TIME_WAIT: u64 = SECOND;
 ///
 /// # Invariants
 ///
-/// * Our SYN is number `start`, the bytes of the program follow, then comes our FIN. On their circle
-///   `start`, `una`, `next` and `end + 1` come in this order; `end - start` counts what was written.
+/// * Our SYN is number `start`, the bytes of the program follow, then comes our FIN. On their
+///   circle `start`, `una`, `next` and `end + 1` come in this order.
 /// * `next - una` and `end - una` are at most [`MAX_WINDOW`] and 2.
 pub(crate) struct Connection {
     pub(super) config: Config,
