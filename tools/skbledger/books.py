@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the ledger has found: claims, sockets, who waits, and the balance."""
 
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -19,11 +18,6 @@ def _record(names, values):
 
 def _number(key):
     return int(key) & WORD
-
-
-def now():
-    """The clock of bpftrace, in nanoseconds."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 @dataclass
@@ -101,10 +95,11 @@ class Wait:
 class Books:
     """The maps of the program, made readable."""
 
-    def __init__(self, maps, symbols):
+    def __init__(self, maps, symbols, at):
+        """at: when they were looked at, by the clock of bpftrace."""
         self._maps = maps
         self._symbols = symbols
-        self.at = now()
+        self.at = at
         self.devices = {
             _number(key): _record(program.DEVICE_FIELDS, value)
             for key, value in self._map("dev").items()

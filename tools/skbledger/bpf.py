@@ -8,11 +8,17 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 
 from . import program
 
 # Attaching and detaching dozens of probes takes an emulated machine some seconds.
 PATIENCE = 120
+
+
+def now():
+    """The clock of bpftrace, in nanoseconds."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class TraceError(Exception):
@@ -37,7 +43,7 @@ def check():
 class Run:
     """
     A program from when its probes are attached until stop(). It looks at an interval: it prints its
-    maps, and then "look".
+    maps, and then "look" and when it has begun.
     """
 
     def __init__(self, text, size=16384, on_look=None):
@@ -45,7 +51,7 @@ class Run:
         self.maps = {}
         self.seen = {}
         self.complaint = ""
-        self._looked = threading.Event()
+        self.looked_at = 0
         self._on_look = on_look
         self._attached = threading.Event()
         # A file each: nobody reads what it complains about while it runs.
@@ -86,14 +92,14 @@ class Run:
             kind, data = event.get("type"), event.get("data")
             if kind in ("map", "stats"):
                 self.maps.update({name.lstrip("@"): value for name, value in data.items()})
-            elif kind == "printf" and data == "look\n":
+            elif kind == "printf" and data.startswith("look "):
                 # bpftrace says that it has attached its probes before it does so; but it begins to
                 # read what they print only when they are all there.
                 self._attached.set()
                 self.seen, self.maps = self.maps, {}
+                self.looked_at = int(data.split()[1])
                 if self._on_look:
                     self._on_look(self)
-                self._looked.set()
             elif kind == "lost_events":
                 self.complaint = f"{data['events']} events were lost"
 
@@ -102,11 +108,10 @@ class Run:
         Take the probes out. Returns the maps as they were then, with those that only a look brings
         up to date from a last look.
         """
-        for _ in range(2 if self._process.poll() is None else 0):
-            # The first may have been on its way.
-            self._looked.clear()
-            while not self._looked.wait(0.1) and self._reader.is_alive():
-                pass
+        # One that is on its way may be an old one.
+        begin = now()
+        while self.looked_at < begin and self._reader.is_alive():
+            time.sleep(0.1)
         self._on_look = None
         self.maps = {}
         if self._process.poll() is None:

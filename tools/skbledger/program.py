@@ -393,7 +393,7 @@ tracepoint:net:netif_receive_skb, tracepoint:net:netif_rx {{
         parts += [*self._holders(), *self._senders()]
         shown = " ".join(f"print(@{name});" for name in SHOWN)
         parts.append(
-            f"interval:ms:{round(1000 * every)} {{{self.look()}\n"
-            f'        {shown}\n        printf("look\\n");\n}}\n'
+            f"interval:ms:{round(1000 * every)} {{\n        $at = nsecs;{self.look()}\n"
+            f'        {shown}\n        printf("look %llu\\n", $at);\n}}\n'
         )
         return "".join(parts)

@@ -182,7 +182,7 @@ class Lines:
         del lines
 
     @staticmethod
-    def _say(kind, **fields):
+    def _say(kind, /, **fields):
         print(json.dumps({"type": kind, **fields}), flush=True)
 
     def begin(self, missing):
@@ -231,13 +231,13 @@ class Lines:
                 holders=list(dict.fromkeys(claim.holder for claim in claims)),
                 socket=wait.socket.name(),
             )
-        self._say("look", claims=len(books.claims))
 
     def end(self, books, complaint):
         """The summary."""
         total, rows = books.balance()
         self._say(
             "summary",
+            at=books.at,
             **total,
             bytes=books.bytes(),
             destructors=rows,
