@@ -107,6 +107,8 @@ class Books:
         self._qdiscs = self._map("qdisc")
         self.sockets = self._read_sockets()
         self.claims, self.silent = [], Counter()
+        # Bytes by which packets have changed since they were seen last
+        self.grown = 0
         self._read_claims()
         self.waits = [
             self._wait(int(thread), _record(program.SENDING, value))
@@ -198,6 +200,7 @@ class Books:
             kind = _number(key) & KIND_MASK
             device, holder = self._holder(claim["place"], claim["where"], state["queue"])
             sock.ledger[kind] += state["truesize"]
+            self.grown += state["truesize"] - claim["truesize"]
             self.claims.append(
                 Claim(
                     _number(key) & ~KIND_MASK,
@@ -272,7 +275,7 @@ class Books:
             "charged": sum(self.counts("charged_bytes").values())
             - self._scalar("refused_bytes")
             + sum(self.counts("unknown_bytes").values()),
-            "changed": sum(self.counts("changed").values()),
+            "changed": sum(self.counts("changed").values()) + self.grown,
             "released": sum(self.counts("released_bytes").values())
             + sum(self.counts("unknown_bytes").values()),
             "handed": sum(self.counts("handed_bytes").values()),

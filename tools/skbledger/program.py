@@ -112,6 +112,7 @@ class Program:
             $c = @claim[$key];
             if ($c.0 != 0 && {same}) {{
                 @claim[$key] = ($c.0, {value});
+                @changed[$d] = sum((int64)$t - (int64)$c.3);
             }} else {{
                 if ($c.0 != 0) {{ @lost[$c.2] = count(); }}
                 @claim[$key] = (nsecs, {value});{self._write(True)}
@@ -297,7 +298,14 @@ class Program:
 """
         yield self._functions(
             "kprobe",
-            ["tcp_v4_do_rcv", "tcp_v6_do_rcv", "tcp_add_backlog", "__udp_enqueue_schedule_skb"],
+            [
+                "tcp_v4_do_rcv",
+                "tcp_v6_do_rcv",
+                "tcp_add_backlog",
+                "tcp_check_req",
+                "tcp_timewait_state_process",
+                "__udp_enqueue_schedule_skb",
+            ],
             self.taken("arg1"),
         )
         yield self._functions(
