@@ -30,7 +30,7 @@ help:
 	@echo '  make vm              a shell in a VM  [KERNEL=stock|debug]'
 	@echo
 	@echo 'Tests'
-	@echo '  make test            everything       [TESTS="name..."] [FILTER="pattern"]'
+	@echo '  make test            everything       [TESTS="name..."] [FILTER="pattern"] [THOROUGH=1]'
 	@echo '  make kunit           only the suites inside the modules'
 	@echo '  make selftests       only what is tested from user space'
 	@echo '  make contract        which statements the last run has proved'
@@ -104,7 +104,8 @@ clean:
 # ----------------------------------------------------------------------------
 
 KERNEL ?= stock
-test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)')
+test-args = $(foreach t,$(TESTS),--filter '$(t)') $(if $(FILTER),--filter '$(FILTER)') \
+	$(if $(THOROUGH),--thorough)
 
 .PHONY: vm demo test kunit selftests contract model latency soak fuzz bench bench-plot
 vm: $(if $(filter debug,$(KERNEL)),modules-debug,modules)

@@ -26,20 +26,26 @@ class Queue:
         self._waiting = sorted(programs, key=lambda program: -program.limit)
         self._lock = threading.Lock()
 
-    def take(self):
-        """The next one, None if there is none."""
+    def take(self, light):
+        """The next one, None if there is none; not one that only a debug kernel can run if the
+        machine has not all of it."""
         with self._lock:
-            return self._waiting.pop(0) if self._waiting else None
+            for program in self._waiting:
+                if not light or program.runs_on("stock"):
+                    self._waiting.remove(program)
+                    return program
+        return None
 
 
 class Machine(threading.Thread):
     """Boots the kernel, runs programs there, keeps what they wrote below its directory."""
 
-    def __init__(self, kernel, number, queue, directory, say):
+    def __init__(self, kernel, number, queue, directory, say, light):
         name = kernel if number == 1 else f"{kernel}-{number}"
         super().__init__(name=name)
         self.kernel = kernel
         self.number = number
+        self.light = light
         self.directory = Path(directory) / name
         self.out = self.directory / "tests"
         self.say = say
@@ -61,6 +67,7 @@ class Machine(threading.Thread):
     def _command(self):
         # KUnit's tests run once.
         kunit = [] if self.number == 1 else ["--no-kunit"]
+        light = ["--light"] if self.light else []
         return [
             ROOT / "scripts/vm",
             "--kernel",
@@ -71,6 +78,7 @@ class Machine(threading.Thread):
             str(LIMIT),
             "--log",
             self.directory,
+            *light,
             "--",
             "/wren/build/selftests/run.sh",
             "--ko",
@@ -108,7 +116,7 @@ class Machine(threading.Thread):
 
     def _next(self, number):
         """Tell the guest what to run as the next one, which is returned; None: it was the last."""
-        program = self._queue.take()
+        program = self._queue.take(self.light)
         if program:
             self.programs.append(program)
         # It must not see a file that is not written yet.

@@ -75,6 +75,8 @@ HARMLESS = re.compile(
             r"\btraps: \S+\[\d+\]",
             # A device whose queue a test has got stuck (selftests/wren_nic/wire.py).
             r"\bwren-late: NETDEV WATCHDOG",
+            # Not for want of memory, but at boot: scripts/vm --light.
+            r"^\[ *0\.\d+\] kmemleak: Kernel memory leak detector disabled",
             # What was asked for is repeated, whatever words are in it.
             r"[Cc]ommand line:",
         ]
