@@ -76,7 +76,7 @@ module! {
     params: {
         tsq_by_work: u8 {
             default: 0,
-            description: "1: sockets that were throttled send on by BH work, not by a tasklet (default 0)",
+            description: "1: throttled sockets send on by BH work, not by a tasklet (default 0)",
         },
     },
 }

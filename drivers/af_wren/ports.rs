@@ -161,14 +161,12 @@ impl Ports {
     ) {
         for bound in [ifindex, 0] {
             // None matches, so all are looked at.
-            let _ = self
-                .table
-                .lookup(self.place(net, RAW, bound), guard, |sk| {
-                    if sk.data().is_raw() && sk.bound_dev_if() == bound && sk.net().is(net) {
-                        f(sk);
-                    }
-                    false
-                });
+            let _ = self.table.lookup(self.place(net, RAW, bound), guard, |sk| {
+                if sk.data().is_raw() && sk.bound_dev_if() == bound && sk.net().is(net) {
+                    f(sk);
+                }
+                false
+            });
         }
     }
 

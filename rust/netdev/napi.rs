@@ -302,8 +302,8 @@ impl<P: Poll> Napi<P> {
         let this = unsafe { &*kernel::container_of!(core, Self, core) };
         // SAFETY: The core lets one CPU at a time poll an instance, and only while it is enabled.
         let data = unsafe { &mut *this.data.get() };
-        // SAFETY: The core lets one CPU at a time poll an instance; `enable` has been given a device
-        // of this kind.
+        // SAFETY: The core lets one CPU at a time poll an instance; `enable` was given a device of
+        // this kind.
         let ctx = unsafe { PollContext::new(&this.core, budget) };
         let (work, until) = P::poll(data, ctx).into_parts();
         // Before polling ends: if it ends late, because interrupts are deferred, the timer must run

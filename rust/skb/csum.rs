@@ -398,10 +398,9 @@ impl<S: State> SkBuff<S> {
     #[inline]
     fn checksum_complete(&mut self, pseudo: Wsum) -> Result {
         let data = self.data();
+        let (start, len) = (data.as_ptr().cast(), data.len() as c_int);
         // SAFETY: The bytes are there; the length of a packet is below 2^31.
-        let sum = Wsum(unsafe {
-            bindings::csum_partial(data.as_ptr().cast(), data.len() as c_int, 0)
-        });
+        let sum = Wsum(unsafe { bindings::csum_partial(start, len, 0) });
         let right = (sum + pseudo).fold() == [0; 2];
         self.set_csum_complete(sum);
         let headers = self.headers_mut();

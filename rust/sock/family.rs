@@ -191,7 +191,7 @@ type WriteSpace = unsafe extern "C" fn(*mut bindings::sock);
 ///
 /// `proto` and `ops` do not change while `taken` is not 0. `context` is null, or points to the
 /// context in a live [`Registration`], which has both registered. `sockets` is at least the number
-/// of sockets of the family. `write_space` is 0 or a [`WriteSpace`].
+/// of sockets of the family. `write_space` is 0 or such a callback.
 #[repr(C)]
 pub struct Protocol<F: Family> {
     proto: Opaque<bindings::proto>,

@@ -80,11 +80,10 @@ unsafe impl Sync for Queues {}
 
 /// The CPUs that there can be.
 fn possible_cpus() -> impl Iterator<Item = c_uint> {
-    // SAFETY: FFI calls without requirements.
     let next = |cpu| {
-        let cpu = unsafe { bindings::next_possible_cpu(cpu) };
-        // SAFETY: As above.
-        (cpu < unsafe { bindings::nr_cpu_ids() }).then_some(cpu)
+        // SAFETY: FFI calls without requirements.
+        let (cpu, end) = unsafe { (bindings::next_possible_cpu(cpu), bindings::nr_cpu_ids()) };
+        (cpu < end).then_some(cpu)
     };
     core::iter::successors(next(0), move |cpu| next(cpu + 1))
 }
