@@ -74,7 +74,7 @@ static void fault_end(void)
  * none left to happen. It returns 0 or -errno; what it made is undone.
  */
 #define FOR_EACH_FAULT(operation, undo) do {				\
-	int ret_, errors_ = 0;						\
+	int ret_ = 0, errors_ = 0;					\
 									\
 	for (fault_nth = fault_first; fault_nth < STEPS_MAX;		\
 	     fault_nth += fault_step) {					\
