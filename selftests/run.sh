@@ -88,7 +88,7 @@ this_kernel=stock
 
 if [[ ${#plan[@]} -eq 0 && -z $load_only && -z $queue ]]; then
 	while read -r program kernels _; do
-		[[ $kernels = all || $kernels = "$this_kernel" ]] || continue
+		[[ ${kernels%+} = all || ${kernels%+} = "$this_kernel" ]] || continue
 		plan+=("$program")
 	done < <(awk '!/^#/ && NF' "$here/suites")
 fi

@@ -29,7 +29,13 @@ class Program:
 
     def runs_on(self, kernel):
         """Whether it has anything to do there."""
-        return self.kernels == kernel or (self.kernels == "all" and kernel != "lab")
+        kernels = self.kernels.removesuffix("+")
+        return kernels == kernel or (kernels == "all" and kernel != "lab")
+
+    @property
+    def takes_minutes(self):
+        """Whether it is left out unless somebody asks for it."""
+        return self.kernels.endswith("+")
 
 
 def build(log):

@@ -181,12 +181,16 @@ class Program:
 
     @staticmethod
     def note_device(device):
-        """The name of a device, which may be gone when somebody wants to know."""
+        """
+        The name of a device, which may be gone when somebody wants to know, and another one in its
+        place.
+        """
         return f"""
         $dev = (struct net_device *){device};
-        if (@dev[(uint64)$dev].1 == 0) {{
-            @dev[(uint64)$dev] =
-                ($dev->name, (uint64)$dev->ifindex, (uint64)$dev->nd_net.net->ns.inum);
+        $index = (uint64)$dev->ifindex;
+        $inum = (uint64)$dev->nd_net.net->ns.inum;
+        if (@dev[(uint64)$dev].1 != $index || @dev[(uint64)$dev].2 != $inum) {{
+            @dev[(uint64)$dev] = ($dev->name, $index, $inum);
         }}"""
 
     # Where they are put
