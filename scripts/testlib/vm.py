@@ -14,7 +14,11 @@ from .programs import ROOT, TestError, plan_argument
 # For the whole run of a machine; it is there to end one that hangs.
 LIMIT = 3600
 # So many at most: one CPU is busy with a machine, and the debug kernel takes by far the longest.
-MACHINES = {"stock": 1, "debug": 2}
+MACHINES = {"stock": 1, "debug": 3}
+# What a machine with the debug kernel is for: everything; only what has to have all that the kernel
+# can look for, KUnit and what runs on no other kernel; or the rest, with a kernel that looks for
+# less and is twice as fast.
+ALL, FULL, LIGHT = range(3)
 MODULES = ("knet", "wren_nic", "af_wren")
 
 
@@ -26,12 +30,11 @@ class Queue:
         self._waiting = sorted(programs, key=lambda program: -program.limit)
         self._lock = threading.Lock()
 
-    def take(self, light):
-        """The next one, None if there is none; not one that only a debug kernel can run if the
-        machine has not all of it."""
+    def take(self, wanted):
+        """The next one that is wanted, None if there is none."""
         with self._lock:
             for program in self._waiting:
-                if not light or program.runs_on("stock"):
+                if wanted(program):
                     self._waiting.remove(program)
                     return program
         return None
@@ -40,12 +43,12 @@ class Queue:
 class Machine(threading.Thread):
     """Boots the kernel, runs programs there, keeps what they wrote below its directory."""
 
-    def __init__(self, kernel, number, queue, directory, say, light):
+    def __init__(self, kernel, number, queue, directory, say, role=ALL):
         name = kernel if number == 1 else f"{kernel}-{number}"
         super().__init__(name=name)
         self.kernel = kernel
         self.number = number
-        self.light = light
+        self.role = role
         self.directory = Path(directory) / name
         self.out = self.directory / "tests"
         self.say = say
@@ -64,10 +67,14 @@ class Machine(threading.Thread):
     def _modules(self):
         return ROOT / "build" / self.kernel
 
+    def _wants(self, program):
+        """Whether it is for a machine like this one."""
+        return self.role == ALL or program.runs_on("stock") == (self.role == LIGHT)
+
     def _command(self):
         # KUnit's tests run once.
         kunit = [] if self.number == 1 else ["--no-kunit"]
-        light = ["--light"] if self.light else []
+        light = ["--light"] if self.role == LIGHT else []
         return [
             ROOT / "scripts/vm",
             "--kernel",
@@ -116,7 +123,7 @@ class Machine(threading.Thread):
 
     def _next(self, number):
         """Tell the guest what to run as the next one, which is returned; None: it was the last."""
-        program = self._queue.take(self.light)
+        program = self._queue.take(self._wants)
         if program:
             self.programs.append(program)
         # It must not see a file that is not written yet.
